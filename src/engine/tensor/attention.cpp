@@ -1,0 +1,49 @@
+#include "engine/tensor/attention.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+namespace safelight {
+namespace {
+
+constexpr int64_t kMaxScoreElements = int64_t{1} << 24;  // 64 MiB of float32 scores at a time
+
+at::Tensor scores(const AttentionCall& call, const at::Tensor& q, int64_t begin) {
+  // bmm, not baddbmm with beta 0: libtorch 1.13 can leak uninitialised memory there on small matrices.
+  at::Tensor logits = at::matmul(q, call.k.transpose(-1, -2)) * call.scale;
+  if (!call.bias.defined()) return logits.softmax(-1);
+  const bool per_query = call.bias.size(-2) > 1;
+  return (logits + (per_query ? call.bias.narrow(-2, begin, q.size(-2)) : call.bias)).softmax(-1);
+}
+
+}  // namespace
+
+at::Tensor split_heads(const at::Tensor& x, int64_t heads) {
+  return x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
+}
+
+at::Tensor attention_probabilities(const AttentionCall& call) { return scores(call, call.q, 0); }
+
+at::Tensor attention(AttentionCall call, const ForwardHooks& hooks) {
+  if (hooks.edit) hooks.edit->edit_attention(call);
+  if (hooks.observer && hooks.observer->wants_attention(call.layer, call.cross)) hooks.observer->on_attention(call);
+
+  const int64_t batch = call.q.size(0), heads = call.q.size(1), tokens = call.q.size(2), dim = call.v.size(3);
+  const int64_t per_query = batch * heads * call.k.size(2);
+  const int64_t slice = std::clamp<int64_t>(kMaxScoreElements / std::max<int64_t>(per_query, 1), 1, tokens);
+  at::Tensor out;
+  if (slice == tokens) {
+    out = at::matmul(scores(call, call.q, 0), call.v);
+  } else {
+    std::vector<at::Tensor> parts;
+    for (int64_t begin = 0; begin < tokens; begin += slice) {
+      const at::Tensor q = call.q.narrow(2, begin, std::min(slice, tokens - begin));
+      parts.push_back(at::matmul(scores(call, q, begin), call.v));
+    }
+    out = at::cat(parts, 2);
+  }
+  return out.transpose(1, 2).reshape({batch, tokens, heads * dim});
+}
+
+}  // namespace safelight

@@ -1,0 +1,187 @@
+#include "engine/text/clip_tokenizer.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <sstream>
+
+#include "common/base/error.h"
+#include "common/base/io.h"
+#include "common/base/json_read.h"
+#include "engine/text/bpe.h"
+#include "engine/text/unicode.h"
+
+namespace safelight {
+namespace {
+
+constexpr const char* kBegin = "<|startoftext|>";
+constexpr const char* kEnd = "<|endoftext|>";
+constexpr std::array<std::u32string_view, 7> kContractions = {U"'s", U"'t", U"'re", U"'ve", U"'m", U"'ll", U"'d"};
+
+[[noreturn]] void corrupt(const std::filesystem::path& file, const std::string& what) {
+  throw Error(ErrorCode::corrupt_file, "'" + file.string() + "': " + what);
+}
+
+// A special token is written as a string, or as an object with "content".
+std::string token_text(const Json& json, const char* key, const std::string& fallback) {
+  const auto it = json.find(key);
+  if (it == json.end() || it->is_null()) return fallback;
+  if (it->is_string()) return it->get<std::string>();
+  if (it->is_object() && it->contains("content") && (*it)["content"].is_string()) return (*it)["content"].get<std::string>();
+  return fallback;
+}
+
+std::unordered_map<std::string, std::size_t> read_merges(const std::filesystem::path& file) {
+  std::unordered_map<std::string, std::size_t> ranks;
+  std::istringstream in(read_file(file));
+  std::size_t number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.empty() || (number == 1 && line.rfind("#version", 0) == 0)) continue;
+    if (std::count(line.begin(), line.end(), ' ') != 1 || line.front() == ' ' || line.back() == ' ')
+      corrupt(file, "line " + std::to_string(number) + " is not two symbols separated by a space");
+    ranks.emplace(line, ranks.size());
+  }
+  return ranks;
+}
+
+enum class Kind { letters, number, other };
+
+Kind kind_of(char32_t c) {
+  return unicode::is_letter(c) ? Kind::letters : unicode::is_number(c) ? Kind::number : Kind::other;
+}
+
+}  // namespace
+
+ClipTokenizer ClipTokenizer::open(const std::filesystem::path& directory, Cleaning cleaning) {
+  ClipTokenizer t;
+  t.cleaning_ = cleaning;
+  const auto vocab_file = directory / "vocab.json";
+  const Json vocabulary = read_json(vocab_file);
+  if (!vocabulary.is_object() || vocabulary.empty()) corrupt(vocab_file, "expected an object of token -> id");
+  std::set<std::int64_t> seen;
+  for (const auto& [token, id] : vocabulary.items()) {
+    if (!id.is_number_integer() || id.get<std::int64_t>() < 0 || !seen.insert(id.get<std::int64_t>()).second)
+      corrupt(vocab_file, "token '" + token + "' has no id of its own");
+    t.vocabulary_[token] = id.get<std::int64_t>();
+  }
+  t.ranks_ = read_merges(directory / "merges.txt");
+  t.read_specials(directory);
+  return t;
+}
+
+void ClipTokenizer::read_specials(const std::filesystem::path& directory) {
+  Json specials = Json::object(), config = Json::object();
+  if (std::filesystem::exists(directory / "special_tokens_map.json"))
+    specials = read_json(directory / "special_tokens_map.json");
+  if (std::filesystem::exists(directory / "tokenizer_config.json"))
+    config = read_json(directory / "tokenizer_config.json");
+  if (!specials.is_object() || !config.is_object()) corrupt(directory, "special tokens and config must be objects");
+  const auto id = [&](const char* key, const std::string& fallback) {
+    const std::string text = token_text(specials, key, token_text(config, key, fallback));
+    const auto it = vocabulary_.find(text);
+    if (it == vocabulary_.end()) corrupt(directory / "vocab.json", "the special token '" + text + "' is missing");
+    return it->second;
+  };
+  bos_ = id("bos_token", kBegin);
+  eos_ = id("eos_token", kEnd);
+  unk_ = id("unk_token", kEnd);
+  pad_ = id("pad_token", kEnd);
+  if (config.contains("model_max_length") && config["model_max_length"].is_number_integer())
+    max_length_ = static_cast<int>(std::clamp<std::int64_t>(config["model_max_length"].get<std::int64_t>(), 3, 1 << 16));
+  closed_ = config.contains("safelight_words") && config["safelight_words"] == true;
+}
+
+std::vector<std::string> ClipTokenizer::split(std::u32string_view s) const {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < s.size();) {
+    if (s[i] == U' ' || unicode::is_space(s[i])) {
+      ++i;
+      continue;
+    }
+    std::size_t end = i;
+    for (const std::u32string_view special : {std::u32string_view(U"<|startoftext|>"), std::u32string_view(U"<|endoftext|>")})
+      if (s.substr(i, special.size()) == special) end = i + special.size();
+    for (const std::u32string_view c : kContractions)
+      if (end == i && s.substr(i, c.size()) == c) end = i + c.size();
+    if (end == i) {
+      const Kind kind = kind_of(s[i]);
+      end = i + 1;
+      while (kind != Kind::number && end < s.size() && !unicode::is_space(s[end]) && kind_of(s[end]) == kind) ++end;
+    }
+    out.push_back(unicode::encode(s.substr(i, end - i)));
+    i = end;
+  }
+  return out;
+}
+
+std::vector<std::string> ClipTokenizer::pieces_of(const std::string& word) const {
+  if (word == kBegin || word == kEnd) return {word};
+  return merge_symbols(word_symbols(word), ranks_);
+}
+
+TokenizedPrompt ClipTokenizer::encode(std::string_view utf8, int max_length) const {
+  TokenizedPrompt out;
+  std::vector<TokenSpan> content;
+  for (const std::string& word : split(clean_text(utf8, cleaning_))) {
+    const std::vector<std::string> pieces = pieces_of(word);
+    if (closed_ && (pieces.size() != 1 || !vocabulary_.contains(pieces[0]))) {
+      out.unknown_words.push_back(word);
+      continue;
+    }
+    for (const std::string& piece : pieces) {
+      const auto it = vocabulary_.find(piece);
+      const bool ends = piece.size() > 4 && piece.ends_with("</w>");
+      content.push_back({it == vocabulary_.end() ? unk_ : it->second,
+                         pieces.size() == 1 ? word : ends ? piece.substr(0, piece.size() - 4) : piece, false});
+    }
+  }
+  const std::size_t room = static_cast<std::size_t>(std::max(max_length, 2)) - 2;
+  const std::size_t kept = std::min(room, content.size());
+  out.content = static_cast<std::int64_t>(kept);
+  out.truncated.assign(content.begin() + static_cast<std::ptrdiff_t>(kept), content.end());
+  content.resize(kept);
+  out.tokens.push_back({bos_, kBegin, true});
+  out.tokens.insert(out.tokens.end(), content.begin(), content.end());
+  out.tokens.push_back({eos_, kEnd, true});
+  for (const TokenSpan& token : out.tokens) out.ids.push_back(token.id);
+  out.ids.resize(static_cast<std::size_t>(std::max(max_length, 2)), pad_);
+  return out;
+}
+
+void write_clip_tokenizer(const std::filesystem::path& directory, const std::vector<std::string>& words,
+                          int max_length) {
+  std::unordered_map<std::string, std::size_t> ranks;
+  std::vector<std::string> tokens = byte_symbols(), merges;
+  for (const std::string& symbol : byte_symbols()) tokens.push_back(symbol + "</w>");
+  std::set<std::string> known(tokens.begin(), tokens.end());
+  for (const std::string& word : words) {
+    // New merges come last in rank, so they never disturb the words before.
+    for (auto pieces = merge_symbols(word_symbols(word), ranks); pieces.size() > 1;
+         pieces = merge_symbols(word_symbols(word), ranks)) {
+      merges.push_back(pieces[0] + " " + pieces[1]);
+      ranks.emplace(merges.back(), ranks.size());
+      if (known.insert(pieces[0] + pieces[1]).second) tokens.push_back(pieces[0] + pieces[1]);
+    }
+  }
+  tokens.emplace_back(kBegin);
+  tokens.emplace_back(kEnd);
+  Json vocabulary = Json::object();
+  for (const std::string& token : tokens) vocabulary[token] = vocabulary.size();
+  std::string merge_text = "#version: 0.2\n";
+  for (const std::string& merge : merges) merge_text += merge + "\n";
+  const Json specials = {{"bos_token", kBegin}, {"eos_token", kEnd}, {"unk_token", kEnd}, {"pad_token", kEnd}};
+  Json config = specials;
+  config["tokenizer_class"] = "CLIPTokenizer";
+  config["model_max_length"] = max_length;
+  config["do_lower_case"] = true;
+  config["safelight_words"] = true;
+  std::filesystem::create_directories(directory);
+  write_file_atomic(directory / "vocab.json", vocabulary.dump(0) + "\n");
+  write_file_atomic(directory / "merges.txt", merge_text);
+  write_file_atomic(directory / "special_tokens_map.json", specials.dump(2) + "\n");
+  write_file_atomic(directory / "tokenizer_config.json", config.dump(2) + "\n");
+}
+
+}  // namespace safelight

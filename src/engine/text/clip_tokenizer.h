@@ -1,0 +1,45 @@
+// Byte-level BPE of CLIP (arXiv:2103.00020; BPE: Sennrich et al., arXiv:1508.07909), from a tokenizer/ directory.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/text/text_cleaning.h"
+#include "engine/text/tokenizer.h"
+
+namespace safelight {
+
+class ClipTokenizer final : public Tokenizer {
+ public:
+  // Reads vocab.json, merges.txt, and where present special_tokens_map.json and tokenizer_config.json.
+  // Throws Error(not_found or corrupt_file) naming the file.
+  static ClipTokenizer open(const std::filesystem::path& directory, Cleaning cleaning = Cleaning::repaired);
+
+  TokenizedPrompt encode(std::string_view utf8, int max_length) const override;
+  int max_length() const override { return max_length_; }
+  std::int64_t bos_id() const override { return bos_; }
+  std::int64_t eos_id() const override { return eos_; }
+  std::int64_t pad_id() const override { return pad_; }
+  std::int64_t vocabulary_size() const { return static_cast<std::int64_t>(vocabulary_.size()); }
+  bool closed() const { return closed_; }
+
+ private:
+  std::vector<std::string> split(std::u32string_view text) const;  // words and special tokens, UTF-8
+  std::vector<std::string> pieces_of(const std::string& word) const;
+  void read_specials(const std::filesystem::path& directory);
+
+  std::unordered_map<std::string, std::int64_t> vocabulary_;
+  std::unordered_map<std::string, std::size_t> ranks_;  // "left right" -> priority
+  std::int64_t bos_ = 0, eos_ = 0, pad_ = 0, unk_ = 0;
+  int max_length_ = 77;
+  bool closed_ = false;  // whole words only: others are unknown
+  Cleaning cleaning_ = Cleaning::repaired;
+};
+
+// Writes the directory of a tokenizer whose tokens are whole words: an ordinary CLIP tokenizer whose merges build each
+// word, with "safelight_words": true in tokenizer_config.json so that other words are reported instead of spelled.
+void write_clip_tokenizer(const std::filesystem::path& directory, const std::vector<std::string>& words, int max_length);
+
+}  // namespace safelight

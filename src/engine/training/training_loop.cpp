@@ -1,0 +1,131 @@
+#include "engine/training/training_loop.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <numbers>
+
+#include "common/base/error.h"
+#include "common/base/json.h"
+#include "engine/weights/weight_file.h"
+
+namespace safelight {
+
+uint64_t mix_seed(uint64_t seed, uint64_t stream, uint64_t index) {
+  uint64_t x = seed * 0x9E3779B97F4A7C15ull + stream * 0xD1B54A32D192ED03ull + index + 1;  // splitmix64
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
+  return x ^ (x >> 31);
+}
+
+TrainingLoop::TrainingLoop(Parameters& parameters, const LoopPlan& plan, const TrainOptions& options,
+                           std::chrono::steady_clock::time_point deadline)
+    : parameters_(parameters),
+      plan_(plan),
+      options_(options),
+      deadline_(deadline),
+      last_save_(std::chrono::steady_clock::now()),
+      last_report_(last_save_),
+      optimiser_(parameters, {.ema_decay = plan.recipe.ema_decay}) {
+  if (std::filesystem::exists(plan_.checkpoint)) resume();
+  reported_step_ = step_;
+}
+
+void TrainingLoop::resume() {
+  const auto state = read_tensors(plan_.checkpoint);
+  const auto hash = state.find("recipe/" + plan_.recipe_hash);
+  if (hash == state.end())
+    throw Error(ErrorCode::conflict, plan_.checkpoint.string() +
+                                         " belongs to another recipe; train into another directory or remove it");
+  at::NoGradGuard no_grad;
+  const auto load = [&](const std::string& key, at::Tensor target) {
+    const auto it = state.find(key);
+    if (it == state.end() || it->second.sizes() != target.sizes())
+      throw Error(ErrorCode::corrupt_file, plan_.checkpoint.string() + ": tensor '" + key + "' is missing or mis-shaped");
+    target.copy_(it->second);
+  };
+  for (std::size_t i = 0; i < parameters_.all().size(); ++i) {
+    const Parameter& p = parameters_.all()[i];
+    load("weights/" + p.name, p.tensor.detach());
+    load("average/" + p.name, optimiser_.mutable_average()[i]);
+    load("first/" + p.name, optimiser_.first()[i]);
+    load("second/" + p.name, optimiser_.second()[i]);
+  }
+  step_ = hash->second[0].item<int64_t>();
+  optimiser_.set_steps(hash->second[1].item<int64_t>());
+}
+
+void TrainingLoop::save() {
+  std::vector<std::pair<std::string, at::Tensor>> state;
+  state.emplace_back("recipe/" + plan_.recipe_hash, at::tensor({step_, optimiser_.steps()}, at::kLong));
+  for (std::size_t i = 0; i < parameters_.all().size(); ++i) {
+    const Parameter& p = parameters_.all()[i];
+    state.emplace_back("weights/" + p.name, p.tensor.detach());
+    state.emplace_back("average/" + p.name, optimiser_.average()[i]);
+    state.emplace_back("first/" + p.name, optimiser_.first()[i]);
+    state.emplace_back("second/" + p.name, optimiser_.second()[i]);
+  }
+  write_tensors(plan_.checkpoint, state, {});
+  last_save_ = std::chrono::steady_clock::now();
+}
+
+double TrainingLoop::learning_rate() const {
+  const StageRecipe& r = plan_.recipe;
+  const double total = std::max(1.0, static_cast<double>(r.samples) / static_cast<double>(r.batch));
+  const double s = static_cast<double>(step_);
+  if (s < static_cast<double>(r.warmup_steps)) return r.learning_rate * (s + 1) / static_cast<double>(r.warmup_steps);
+  const double part = std::min(1.0, s / total);
+  return r.learning_rate * (0.1 + 0.9 * 0.5 * (1 + std::cos(std::numbers::pi * part)));
+}
+
+void TrainingLoop::report(double loss) {
+  loss_ = loss_ == 0 ? loss : 0.98 * loss_ + 0.02 * loss;
+  const auto now = std::chrono::steady_clock::now();
+  const double seconds = std::chrono::duration<double>(now - last_report_).count();
+  if (seconds < 2) return;
+  const double rate = static_cast<double>((step_ - reported_step_) * plan_.recipe.batch) / seconds;
+  rate_ = rate_ == 0 ? rate : 0.7 * rate_ + 0.3 * rate;
+  last_report_ = now;
+  reported_step_ = step_;
+  const TrainProgress progress{.stage = plan_.stage,
+                               .samples = samples(),
+                               .total = plan_.recipe.samples,
+                               .samples_per_s = rate_,
+                               .seconds_left = static_cast<double>(plan_.recipe.samples - samples()) / std::max(rate_, 1e-9),
+                               .loss = loss_};
+  std::ofstream(plan_.log, std::ios::app) << Json{{"stage", progress.stage},
+                                                  {"samples", progress.samples},
+                                                  {"loss", progress.loss},
+                                                  {"learning_rate", learning_rate()},
+                                                  {"samples_per_s", progress.samples_per_s}}
+                                                 .dump()
+                                          << '\n';
+  if (options_.progress) options_.progress(progress);
+}
+
+bool TrainingLoop::run(const std::function<at::Tensor(int64_t step)>& loss_of,
+                       const std::function<void()>& on_checkpoint) {
+  const auto save_all = [&] {
+    save();
+    if (on_checkpoint) on_checkpoint();
+  };
+  while (samples() < plan_.recipe.samples) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= deadline_ || (options_.stop && options_.stop())) {
+      save_all();
+      return false;
+    }
+    const at::Tensor loss = loss_of(step_);
+    loss.backward();
+    optimiser_.step(learning_rate());
+    ++step_;
+    report(loss.item<double>());
+    if (std::chrono::duration<double>(now - last_save_).count() > options_.checkpoint_seconds) save_all();
+  }
+  save_all();
+  return true;
+}
+
+}  // namespace safelight

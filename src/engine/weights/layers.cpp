@@ -1,0 +1,49 @@
+#include "engine/weights/layers.h"
+
+#include <ATen/ATen.h>
+
+namespace safelight {
+
+Linear::Linear(const ParameterScope& p, int64_t in, int64_t out, bool bias, Init init)
+    : weight_(p.create("weight", {out, in}, init)) {
+  if (bias) bias_ = p.create("bias", {out}, Init::zeros);
+}
+
+at::Tensor Linear::operator()(const at::Tensor& x) const {
+  return bias_.defined() ? at::linear(x, weight_, bias_) : at::linear(x, weight_);
+}
+
+Conv2d::Conv2d(const ParameterScope& p, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding,
+               Init init)
+    : weight_(p.create("weight", {out, in, kernel, kernel}, init)),
+      bias_(p.create("bias", {out}, Init::zeros)),
+      stride_(stride),
+      padding_(padding < 0 ? kernel / 2 : padding) {}
+
+at::Tensor Conv2d::operator()(const at::Tensor& x) const {
+  return at::conv2d(x, weight_, bias_, stride_, padding_);
+}
+
+GroupNorm::GroupNorm(const ParameterScope& p, int64_t groups, int64_t channels, double eps)
+    : weight_(p.create("weight", {channels}, Init::ones)),
+      bias_(p.create("bias", {channels}, Init::zeros)),
+      groups_(groups),
+      eps_(eps) {}
+
+at::Tensor GroupNorm::operator()(const at::Tensor& x) const {
+  return at::group_norm(x, groups_, weight_, bias_, eps_);
+}
+
+LayerNorm::LayerNorm(const ParameterScope& p, int64_t width, double eps)
+    : weight_(p.create("weight", {width}, Init::ones)), bias_(p.create("bias", {width}, Init::zeros)), eps_(eps) {}
+
+at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
+  return at::layer_norm(x, {x.size(-1)}, weight_, bias_, eps_);
+}
+
+Embedding::Embedding(const ParameterScope& p, int64_t count, int64_t width)
+    : weight_(p.create("weight", {count, width}, Init::normal_002)) {}
+
+at::Tensor Embedding::operator()(const at::Tensor& ids) const { return at::embedding(weight_, ids); }
+
+}  // namespace safelight

@@ -1,0 +1,58 @@
+#include "engine/weights/parameters.h"
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/base/error.h"
+
+namespace safelight {
+
+at::Tensor Parameters::create(const std::string& name, std::vector<int64_t> shape, Init init) {
+  const bool taken = std::any_of(all_.begin(), all_.end(), [&](const Parameter& p) { return p.name == name; });
+  if (taken) throw Error(ErrorCode::internal, "parameter '" + name + "' was declared twice");
+  all_.push_back({name, std::move(shape), at::empty({0}, at::kFloat), init});
+  return all_.back().tensor;
+}
+
+int64_t Parameters::count() const {
+  int64_t total = 0;
+  for (const Parameter& p : all_) {
+    int64_t n = 1;
+    for (int64_t d : p.shape) n *= d;
+    total += n;
+  }
+  return total;
+}
+
+void Parameters::initialise(uint64_t seed) {
+  at::NoGradGuard no_grad;
+  at::Generator generator = at::detail::createCPUGenerator(seed);
+  for (Parameter& p : all_) {
+    at::Tensor t = at::empty(p.shape, at::kFloat);
+    switch (p.init) {
+      case Init::zeros: t.zero_(); break;
+      case Init::ones: t.fill_(1); break;
+      case Init::normal_002: t.normal_(0.0, 0.02, generator); break;
+      case Init::fan_in: {
+        const int64_t fan_in = t.dim() > 1 ? t.numel() / t.size(0) : std::max<int64_t>(t.numel(), 1);
+        const double bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
+        t.uniform_(-bound, bound, generator);
+        break;
+      }
+    }
+    p.tensor.set_data(t);
+  }
+}
+
+void Parameters::require_grad(bool on) {
+  for (Parameter& p : all_) p.tensor.set_requires_grad(on);
+}
+
+void Parameters::adopt(const Parameters& other, const std::string& prefix) {
+  for (const Parameter& p : other.all_) all_.push_back({prefix + p.name, p.shape, p.tensor, p.init});
+}
+
+}  // namespace safelight

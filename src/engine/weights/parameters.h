@@ -1,0 +1,59 @@
+// The named tensors of a component. Modules ask for their parameters by the key that the checkpoint uses, so loading
+// is a lookup, and training, saving and checking walk the same list.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace safelight {
+
+// How a parameter starts before training. Loading ignores it.
+enum class Init { fan_in, zeros, ones, normal_002 };
+
+struct Parameter {
+  std::string name;            // checkpoint key
+  std::vector<int64_t> shape;  // expected shape
+  at::Tensor tensor;           // shared with the module that asked for it; empty until loaded or initialised
+  Init init = Init::fan_in;
+};
+
+// Owns the list, in the order in which modules asked. Not thread-safe while modules are being built; read-only after.
+class Parameters {
+ public:
+  // Returns a handle that later sees the loaded data. Throws Error(internal) if the name was asked for twice.
+  at::Tensor create(const std::string& name, std::vector<int64_t> shape, Init init);
+  const std::vector<Parameter>& all() const { return all_; }
+  int64_t count() const;  // number of scalars over all parameters
+
+  // Fills every parameter with its initial values, float32, on the CPU; deterministic in `seed`.
+  void initialise(uint64_t seed);
+  void require_grad(bool on);
+  // Lists the parameters of `other` here too, under a prefix; both lists share the tensors.
+  void adopt(const Parameters& other, const std::string& prefix);
+
+ private:
+  std::vector<Parameter> all_;
+};
+
+// A place in the tree of names: scope / "attn1" / "to_q".
+class ParameterScope {
+ public:
+  explicit ParameterScope(Parameters& store, std::string prefix = "") : store_(&store), prefix_(std::move(prefix)) {}
+  ParameterScope operator/(const std::string& child) const {
+    return ParameterScope(*store_, prefix_.empty() ? child : prefix_ + "." + child);
+  }
+  ParameterScope operator/(std::size_t index) const { return *this / std::to_string(index); }
+  at::Tensor create(const std::string& name, std::vector<int64_t> shape, Init init = Init::fan_in) const {
+    return store_->create((*this / name).prefix_, std::move(shape), init);
+  }
+  const std::string& path() const { return prefix_; }
+
+ private:
+  Parameters* store_;
+  std::string prefix_;
+};
+
+}  // namespace safelight
