@@ -82,6 +82,23 @@ Unet::Unet(const ParameterScope& p, const UnetConfig& config)
   for (std::size_t i = 0; i < blocks; ++i) up_.push_back(make_up(p / "up_blocks" / i, i));
 }
 
+std::vector<std::string> Unet::block_names() const {
+  std::vector<std::string> names;
+  const auto add = [&](const std::vector<Stage>& stages) {
+    for (const Stage& stage : stages) {
+      for (std::size_t j = 0; j < stage.resnets.size(); ++j) {
+        names.push_back(stage.resnets[j].path());
+        if (!stage.attentions.empty()) names.push_back(stage.attentions[j].path());
+      }
+      names.push_back(stage.path);
+    }
+  };
+  add(down_);
+  names.insert(names.end(), {mid_resnets_[0].path(), mid_attention_->path(), mid_resnets_[1].path(), "mid_block"});
+  add(up_);
+  return names;
+}
+
 at::Tensor Unet::time_embedding(const UnetInputs& in) const {
   const int64_t batch = in.sample.size(0);
   const auto dtype = in.sample.scalar_type();

@@ -24,6 +24,7 @@ class Unet {
   // configuration asks for is missing.
   at::Tensor forward(const UnetInputs& in, const ForwardHooks& hooks) const;
   const UnetConfig& config() const { return config_; }
+  std::vector<std::string> block_names() const;  // as hooks report them, in forward order
 
  private:
   struct Stage {  // one down or up block

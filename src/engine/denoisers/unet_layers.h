@@ -27,6 +27,7 @@ class ResnetBlock {
  public:
   ResnetBlock(const ParameterScope& p, int64_t in, int64_t out, int64_t time_width, int64_t groups, double eps);
   at::Tensor forward(const at::Tensor& x, const UnetPass& pass) const;
+  const std::string& path() const { return path_; }
 
  private:
   std::string path_;
@@ -66,6 +67,7 @@ class Transformer2d {
  public:
   Transformer2d(const ParameterScope& p, const TransformerShape& shape);
   at::Tensor forward(const at::Tensor& x, const UnetPass& pass) const;
+  const std::string& path() const { return path_; }
 
  private:
   struct Block {

@@ -1,6 +1,7 @@
 // The parts of a pipeline, as interfaces: an intervention or a fault is a decorator round one of them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>

@@ -1,0 +1,36 @@
+// What the commands share: settings from flags and environment, read here and nowhere below.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "apps/lab/console.h"
+#include "engine/facade/engine.h"
+
+namespace safelight::app {
+
+struct Context {
+  Common common;
+  std::filesystem::path runs_dir = "runs";   // --runs, or SAFELIGHT_RUNS
+  int threads = 0;
+  Engine& engine();                          // made on first use
+  // runs_dir/<id> for "latest", an id, or a path. Throws Error(not_found).
+  std::filesystem::path find_run(const std::string& name) const;
+  std::filesystem::path new_run_directory() const;
+
+ private:
+  std::unique_ptr<Engine> engine_;
+};
+
+Command generate_command(CLI::App& app, Context& context);
+Command diagnose_command(CLI::App& app, Context& context);
+Command report_command(CLI::App& app, Context& context);
+Command replay_command(CLI::App& app, Context& context);
+Command runs_command(CLI::App& app, Context& context);
+Command models_command(CLI::App& app, Context& context);
+Command list_command(CLI::App& app, Context& context);
+Command lab_calibrate(CLI::App& lab, Context& context);
+Command lab_eval(CLI::App& lab, Context& context);
+
+}  // namespace safelight::app

@@ -1,0 +1,66 @@
+// safelight: the command line. Parses, runs one command, turns errors into an exit status.
+#include <cstdlib>
+
+#include <unistd.h>
+
+#include "apps/cli/context.h"
+#include "apps/lab/lab.h"
+#include "common/base/error.h"
+
+namespace {
+
+// OpenBLAS 0.3.21 takes newer processors for a Haswell and runs their matrix products at half speed. It reads its choice
+// when it is loaded, so the program starts itself once more with the right one.
+void choose_blas_kernels(char** argv) {
+#if defined(__x86_64__)
+  if (std::getenv("OPENBLAS_CORETYPE") || std::getenv("SAFELIGHT_STARTED")) return;
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512vl")) return;
+  ::setenv("OPENBLAS_CORETYPE", "SkylakeX", 1);
+  ::setenv("SAFELIGHT_STARTED", "1", 1);
+  ::execv("/proc/self/exe", argv);
+#else
+  (void)argv;
+#endif
+}
+
+int run(int argc, char** argv) {
+  using namespace safelight;
+  using namespace safelight::app;
+  CLI::App parser{"Safelight: a text-to-image engine that can explain itself"};
+  parser.require_subcommand(1);
+  parser.set_version_flag("--version", "safelight 0.1.0");
+  parser.fallthrough();
+  Context context;
+  parser.add_flag("--json", context.common.json, "one JSON object on standard output, everything else on standard error");
+  parser.add_option("--runs", context.runs_dir, "directory that holds runs")->envname("SAFELIGHT_RUNS");
+  parser.add_option("--threads", context.threads, "threads to compute with; 0: one per processor")->check(CLI::Range(0, 1024));
+  std::vector<Command> commands = {generate_command(parser, context), diagnose_command(parser, context), report_command(parser, context),
+                                   replay_command(parser, context),   runs_command(parser, context),     models_command(parser, context),
+                                   list_command(parser, context)};
+  CLI::App* lab = parser.add_subcommand("lab", "The laboratory: train, calibrate, verify, eval");
+  lab->require_subcommand(1);
+  for (Command c : {lab_train(*lab, context.common), lab_verify(*lab, context.common), lab_calibrate(*lab, context), lab_eval(*lab, context)})
+    commands.push_back(c);
+  try {
+    parser.parse(argc, argv);
+    for (const Command& c : commands)
+      if (c.parser->parsed()) return c.run();
+  } catch (const CLI::ParseError& e) {
+    return parser.exit(e, std::cerr, std::cerr) == 0 ? 0 : 2;
+  } catch (const Error& e) {
+    if (context.common.json) print_json({{"error", {{"code", name(e.code())}, {"message", e.what()}}}});
+    note("safelight: " + std::string(e.what()));
+    return e.code() == ErrorCode::invalid_argument ? 2 : 1;
+  } catch (const std::exception& e) {
+    note(std::string("safelight: ") + e.what());
+    return 1;
+  }
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  choose_blas_kernels(argv);
+  return run(argc, argv);
+}

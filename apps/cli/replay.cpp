@@ -1,0 +1,40 @@
+#include "apps/cli/context.h"
+#include "bridge/diagnosis.h"
+#include "common/api/json.h"
+
+namespace safelight::app {
+namespace {
+
+int replay(const std::string& name, Context& context) {
+  const TraceReader stored(context.find_run(name));
+  const Interventions change = interventions_from_json(stored.run().value("interventions", Json::object()));
+  const auto directory = context.new_run_directory();
+  const FinishedRun again = context.engine().generate(stored_request(stored), change, directory, {});
+  const TraceReader second(directory);
+  Json images = Json::array();
+  bool agree = stored.run()["images"].size() == second.run()["images"].size() && !second.run()["images"].empty();
+  for (std::size_t i = 0; i < std::min(stored.run()["images"].size(), second.run()["images"].size()); ++i) {
+    const Json& a = stored.run()["images"][i]["sha256"];
+    const Json& b = second.run()["images"][i]["sha256"];
+    agree = agree && a == b;
+    images.push_back({{"stored", a}, {"replayed", b}, {"agree", a == b}});
+  }
+  Json differences = Json::array();
+  for (const char* key : {"environment", "weights"})
+    if (stored.run().value(key, Json()) != second.run().value(key, Json())) differences.push_back(key);
+  if (context.common.json) print_json({{"agree", agree}, {"run", directory.string()}, {"images", images}, {"differences", differences}});
+  else print_line(std::string(agree ? "the bytes agree" : "the bytes differ") + "; replayed into " + directory.string());
+  for (const Json& d : differences) note("differs from the stored run: " + d.get<std::string>());
+  return agree ? 0 : 1;
+}
+
+}  // namespace
+
+Command replay_command(CLI::App& app, Context& context) {
+  auto run = std::make_shared<std::string>("latest");
+  CLI::App* c = app.add_subcommand("replay", "Run a stored run again and say whether the bytes agree");
+  c->add_option("run", *run, "id or directory of a run, or latest");
+  return {c, [run, &context] { return replay(*run, context); }};
+}
+
+}  // namespace safelight::app

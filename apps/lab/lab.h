@@ -1,0 +1,13 @@
+// The laboratory's commands, for safelight and for safelight-lab.
+#pragma once
+
+#include <vector>
+
+#include "apps/lab/console.h"
+
+namespace safelight::app {
+
+Command lab_train(CLI::App& parent, const Common& common);
+Command lab_verify(CLI::App& parent, const Common& common);
+
+}  // namespace safelight::app

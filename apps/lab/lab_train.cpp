@@ -1,0 +1,57 @@
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "apps/lab/lab.h"
+#include "engine/training/train.h"
+
+namespace safelight::app {
+namespace {
+
+struct Arguments {
+  std::string recipe, out, from, stages = "all", device = "cpu";
+  double minutes = 0;
+  int threads = 0;
+};
+
+int train_command(const Arguments& a, const Common& common) {
+  if (a.threads > 0) at::set_num_threads(a.threads);
+  catch_interrupts();
+  ProgressBar bar(true);
+  TrainOptions options;
+  options.out = a.out;
+  options.from = a.from;
+  options.stages = a.stages;
+  options.device = a.device;
+  if (a.minutes > 0) options.minutes = a.minutes;
+  options.stop = stop_requested;
+  options.progress = [&](const TrainProgress& p) {
+    bar.show(p.stage, static_cast<double>(p.samples) / static_cast<double>(p.total), p.seconds_left,
+             fmt::format("{} of {}, {:.0f} samples/s, loss {:.4f},", p.samples, p.total, p.samples_per_s, p.loss));
+  };
+  const TrainReport report = train(Recipe::read(a.recipe), options);
+  const Json json = {{"finished", report.finished}, {"autoencoder_samples", report.autoencoder_samples},
+                     {"denoiser_samples", report.denoiser_samples}, {"model", report.model.string()}};
+  if (common.json) print_json(json);
+  else print_line(fmt::format("{}; {} autoencoder and {} denoiser samples; model in {}", report.finished ? "finished" : "stopped, call again to go on",
+                              report.autoencoder_samples, report.denoiser_samples, report.model.string()));
+  return 0;
+}
+
+}  // namespace
+
+Command lab_train(CLI::App& parent, const Common& common) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* c = parent.add_subcommand("train", "Train an embedded model from a recipe; resumes where it was stopped");
+  c->add_option("recipe", a->recipe, "TOML file, for example recipes/signs-nano.toml")->required();
+  c->add_option("--out", a->out, "directory for checkpoints, log and the finished model")->required();
+  c->add_option("--from", a->from, "start from this model's weights with fresh moments");
+  c->add_option("--minutes", a->minutes, "stop cleanly after this time")->check(CLI::NonNegativeNumber);
+  c->add_option("--stages", a->stages, "all, autoencoder or denoiser");
+  c->add_option("--device", a->device, "cpu or cuda");
+  c->add_option("--threads", a->threads, "threads to compute with");
+  return {c, [a, &common] { return train_command(*a, common); }};
+}
+
+}  // namespace safelight::app

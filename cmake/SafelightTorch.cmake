@@ -1,0 +1,15 @@
+# safelight_torch: libtorch, from its own package where CMAKE_PREFIX_PATH names one, else Debian's headers and libraries
+# (whose CMake package asks for more than we use).
+add_library(safelight_torch INTERFACE)
+find_package(Torch CONFIG QUIET)
+if(TORCH_FOUND AND NOT TORCH_INSTALL_PREFIX STREQUAL "/usr")
+  target_link_libraries(safelight_torch INTERFACE ${TORCH_LIBRARIES})
+else()
+  find_path(SAFELIGHT_TORCH_INCLUDE ATen/ATen.h REQUIRED)
+  find_path(SAFELIGHT_TORCH_API torch/version.h PATHS /usr/include/torch/csrc/api/include REQUIRED)
+  find_library(SAFELIGHT_TORCH_CPU torch_cpu REQUIRED)
+  find_library(SAFELIGHT_TORCH_MAIN torch REQUIRED)
+  find_library(SAFELIGHT_C10 c10 REQUIRED)
+  target_include_directories(safelight_torch SYSTEM INTERFACE ${SAFELIGHT_TORCH_INCLUDE} ${SAFELIGHT_TORCH_API})
+  target_link_libraries(safelight_torch INTERFACE ${SAFELIGHT_TORCH_MAIN} ${SAFELIGHT_TORCH_CPU} ${SAFELIGHT_C10})
+endif()

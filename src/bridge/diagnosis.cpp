@@ -1,0 +1,73 @@
+#include "bridge/diagnosis.h"
+
+#include <ATen/ATen.h>
+
+#include "common/api/json.h"
+#include "common/base/io.h"
+#include "common/base/json_read.h"
+
+namespace safelight {
+
+GenerateRequest stored_request(const TraceReader& run) {
+  GenerateRequest request = request_from_json(run.run().at("request"));
+  const Json& resolved = run.run().contains("resolved") ? run.run()["resolved"] : Json::object();
+  request.model = resolved.value("directory", request.model);
+  if (request.model.find('/') == std::string::npos && std::filesystem::exists(request.model)) request.model = "./" + request.model;
+  return request;
+}
+
+Experiment::Outcome EngineExperiment::rerun(const TraceReader& base, const Interventions& change) {
+  GenerateRequest request = stored_request(base);
+  request.probes = "summary";
+  request.count = 1;
+  int number = 0;
+  while (std::filesystem::exists(directory_ / std::to_string(number) / "run.json")) ++number;
+  const FinishedRun run = engine_.generate(request, change, directory_ / std::to_string(number), {});
+  return {run.directory, run.result.total_ms};
+}
+
+Verdict diagnose_run(Engine& engine, const std::filesystem::path& directory, const DiagnoseOptions& options, const DiagnoseProgress& progress) {
+  const TraceReader trace(directory);
+  const std::string model = trace.run().contains("resolved") ? trace.run()["resolved"].value("directory", std::string()) : std::string();
+  const auto baseline = model.empty() ? std::nullopt : read_baseline(model);
+  EngineExperiment experiment(engine, directory / "counterfactuals");
+  Verdict verdict = diagnose(trace, baseline ? &*baseline : nullptr, std::filesystem::exists(model) ? &experiment : nullptr, options, progress);
+  Json run = trace.run();
+  run["verdict"] = to_json(verdict);
+  write_file_atomic(directory / "run.json", run.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  return verdict;
+}
+
+Baseline calibrate(Engine& engine, const std::string& model, const std::filesystem::path& scratch, const std::vector<std::string>& prompts,
+                   const CalibrateOptions& options) {
+  const auto components = engine.open(model, "float32");
+  std::vector<TraceReader> healthy;
+  const int total = options.runs + options.held_out_runs;
+  const auto one = [&](int i) {
+    GenerateRequest request;
+    request.model = components->directory.string();
+    if (request.model.find('/') == std::string::npos) request.model = "./" + request.model;
+    request.prompt = prompts[static_cast<std::size_t>(i) % prompts.size()];
+    request.seed = 9'000 + static_cast<std::uint64_t>(i);
+    const auto directory = scratch / std::to_string(i);
+    std::filesystem::remove_all(directory);
+    engine.generate(request, {}, directory, {});
+    if (options.progress) options.progress("calibrating", static_cast<double>(i + 1) / total);
+    if (options.stop && options.stop()) throw Error(ErrorCode::cancelled, "cancelled on request");
+    return TraceReader(directory);
+  };
+  for (int i = 0; i < options.runs; ++i) healthy.push_back(one(i));
+  Baseline b = build_baseline(healthy);
+  for (const auto& row : components->latent_to_rgb) b.latent_to_rgb.push_back({row[0], row[1], row[2]});
+  int alarms = 0;
+  for (int i = 0; i < options.held_out_runs; ++i) {
+    const TraceReader run = one(options.runs + i);
+    alarms += !diagnose(run, &b, nullptr, {.counterfactuals = 0}, {}).healthy;
+  }
+  b.false_alarm_runs = options.held_out_runs;
+  b.false_alarm_rate = options.held_out_runs > 0 ? static_cast<double>(alarms) / options.held_out_runs : 0;
+  write_file_atomic(components->directory / "baseline.json", to_json(b).dump() + "\n");
+  return b;
+}
+
+}  // namespace safelight

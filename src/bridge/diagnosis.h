@@ -1,0 +1,39 @@
+// The engine as the Experiment of diagnosis: every counterfactual is itself a stored run.
+#pragma once
+
+#include <filesystem>
+
+#include "engine/facade/engine.h"
+#include "insight/diagnosis/diagnose.h"
+
+namespace safelight {
+
+class EngineExperiment final : public Experiment {
+ public:
+  // Counterfactual runs go into `directory`, numbered.
+  EngineExperiment(Engine& engine, std::filesystem::path directory) : engine_(engine), directory_(std::move(directory)) {}
+  Outcome rerun(const TraceReader& base, const Interventions& change) override;
+
+ private:
+  Engine& engine_;
+  std::filesystem::path directory_;
+};
+
+// Diagnoses a stored run with its model's baseline; the verdict is also put into its run.json.
+Verdict diagnose_run(Engine& engine, const std::filesystem::path& run, const DiagnoseOptions& options, const DiagnoseProgress& progress);
+
+// The request and interventions of a stored run, ready to be run again.
+GenerateRequest stored_request(const TraceReader& run);
+
+struct CalibrateOptions {
+  int runs = 60;
+  int held_out_runs = 50;
+  std::function<void(const std::string&, double part)> progress;
+  std::function<bool()> stop;
+};
+// Runs the model at its recommended setting over prompts of its own world and seeds, writes <model>/baseline.json, and
+// measures the false-alarm rate on further runs.
+Baseline calibrate(Engine& engine, const std::string& model, const std::filesystem::path& scratch, const std::vector<std::string>& prompts,
+                   const CalibrateOptions& options);
+
+}  // namespace safelight

@@ -1,0 +1,61 @@
+// The engine's front door: finds models by name, opens them once, runs requests and writes their traces.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/families/family.h"
+#include "engine/pipelines/run.h"
+
+namespace safelight {
+
+struct EngineSettings {
+  std::vector<std::filesystem::path> model_dirs;  // searched in order for a model given by name
+  std::string default_model = "signs-nano";
+  std::filesystem::path cache_dir;                // hashes of weight files; empty: not kept
+  int threads = 0;                                // 0: as many as there are processors
+  TraceFile::Encoder encoder;                     // null: no PNG
+};
+
+struct RunCalls {
+  std::function<void(const RunProgress&)> progress;
+  std::function<bool()> cancelled;
+};
+
+struct FinishedRun {
+  std::filesystem::path directory;   // empty when nothing was written
+  GenerateResult result;
+};
+
+// Thread-safe.
+class Engine {
+ public:
+  explicit Engine(EngineSettings settings);
+
+  // A name is looked up in model_dirs; anything with a slash is a path. Throws Error(not_found) listing what there is.
+  std::filesystem::path find_model(const std::string& name) const;
+  std::vector<std::filesystem::path> list_models() const;
+  std::shared_ptr<const Components> open(const std::string& model, const std::string& dtype);
+
+  // Runs into `directory` (a trace), which must not hold a run yet.
+  FinishedRun generate(const GenerateRequest& request, const Interventions& change, const std::filesystem::path& directory,
+                       const RunCalls& calls);
+
+ private:
+  Json new_run_record(const Components& components, const GenerateRequest& request, const Interventions& change,
+                      const std::string& id);
+  std::string hash_of(const std::filesystem::path& file);
+
+  EngineSettings settings_;
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<const Components>> open_;
+};
+
+// Fits the cheap decode: what one unit of each latent channel looks like, by decoding constant latents.
+std::vector<std::array<double, 3>> measure_latent_to_rgb(const Autoencoder& autoencoder, int64_t channels);
+
+}  // namespace safelight

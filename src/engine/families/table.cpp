@@ -1,0 +1,56 @@
+// Every model family there is. Adding one: its file, a declaration here and a line in the list.
+#include <algorithm>
+
+#include "common/base/error.h"
+#include "common/base/json_read.h"
+#include "common/formats/safetensors.h"
+#include "engine/families/family.h"
+
+namespace safelight {
+
+Family stable_diffusion();
+
+const std::vector<Family>& family_table() {
+  static const std::vector<Family> table = {stable_diffusion()};
+  return table;
+}
+
+std::filesystem::path weight_file(const std::filesystem::path& component, const std::string& stem) {
+  if (!std::filesystem::is_directory(component))
+    throw Error(ErrorCode::not_found, "the component folder '" + component.string() + "' is missing; the model is incomplete");
+  for (const char* variant : {".safetensors", ".fp16.safetensors"})
+    if (std::filesystem::exists(component / (stem + variant))) return component / (stem + variant);
+  for (const char* pickle : {".bin", ".pt", ".ckpt"})
+    if (std::filesystem::exists(component / (stem + pickle)))
+      throw Error(ErrorCode::unsupported, "'" + (component / (stem + pickle)).string() +
+                                              "' is a pickle, which can run any program when it is read; convert it to safetensors");
+  throw Error(ErrorCode::not_found, "'" + (component / (stem + ".safetensors")).string() + "' is missing; the model is incomplete");
+}
+
+Components open_model(const std::filesystem::path& directory, const OpenOptions& options) {
+  if (!std::filesystem::is_directory(directory))
+    throw Error(ErrorCode::not_found, "model '" + directory.string() + "' is not a directory; see `safelight models list`");
+  if (!std::filesystem::exists(directory / "model_index.json"))
+    throw Error(ErrorCode::not_found, "'" + (directory / "model_index.json").string() +
+                                          "' is missing: this is not a model in the diffusers layout");
+  ModelDirectory model{directory, read_json(directory / "model_index.json"), {}};
+  if (!model.index.is_object()) throw Error(ErrorCode::corrupt_file, "'" + (directory / "model_index.json").string() + "' must hold an object");
+  const auto denoiser = weight_file(directory / "unet", "diffusion_pytorch_model");
+  const SafetensorsFile file = SafetensorsFile::open(denoiser);
+  for (const auto& [key, tensor] : file.entries()) model.tensors.push_back(key);
+  const Family* found = nullptr;
+  std::string known;
+  for (const Family& family : family_table()) {
+    known += (known.empty() ? "" : ", ") + family.name;
+    if (!family.claims(model)) continue;
+    if (found) throw Error(ErrorCode::internal, "both " + found->name + " and " + family.name + " claim '" + directory.string() + "'");
+    found = &family;
+  }
+  if (!found)
+    throw Error(ErrorCode::unsupported, "no family knows the model in '" + directory.string() + "' (" +
+                                            model.index.value("_class_name", std::string("no _class_name")) + ", " +
+                                            std::to_string(model.tensors.size()) + " tensors); known: " + known);
+  return found->open(model, options);
+}
+
+}  // namespace safelight

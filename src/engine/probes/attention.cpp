@@ -1,0 +1,149 @@
+// Cross-attention (P10, P11, P12): where each word looks, how decided the routing is, how much goes to the special
+// tokens, how words overlap and move. Maps averaged over heads and the layers of one resolution.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/probes/table.h"
+
+namespace safelight {
+namespace {
+
+struct WordMap {
+  double entropy = 0, peak = 0, coverage = 0, x = 0, y = 0;
+};
+
+class Attention final : public Probe {
+ public:
+  ProbeNeeds needs() const override { return {.attention = true, .blocks = false}; }
+
+  void on_start(const RunView& view, TraceWriter& trace) override {
+    for (const TokenSpan& t : view.tokens.tokens)
+      if (!t.special) labels_.push_back(t.text);
+    words_ = static_cast<int64_t>(labels_.size());
+    const auto per_word = [&](const char* name, const char* unit, const char* meaning) {
+      trace.declare({name, unit, {words_}, "attention", meaning, labels_});
+    };
+    if (words_ > 0) {
+      per_word("attention.token_entropy", "", "spread of each word's map over the picture (1: everywhere alike)");
+      per_word("attention.peak", "", "largest share of a pixel's attention that each word gets");
+      per_word("attention.coverage", "", "share of the picture where each word gets more than its even share");
+      per_word("attention.drift", "width", "movement of each word's centre since the last step");
+      trace.declare_map({"attention.cross", static_cast<int64_t>(view.nodes.size()) - 1,
+                         {words_, view.latent_height, view.latent_width}, labels_, "share of each pixel's attention on each word"});
+    }
+    trace.declare({"attention.routing_entropy", "", {}, "attention", "indecision of pixels between tokens (1: all alike)", {}});
+    trace.declare({"attention.special_share", "", {3}, "attention", "attention on begin, end and padding tokens", {"begin", "end", "padding"}});
+    trace.declare({"attention.overlap", "", {}, "attention", "mean overlap of two words' maps", {}});
+    trace.declare({"attention.js", "nat", {}, "attention", "change of the routing since the last step (Jensen-Shannon)", {}});
+    trace.declare({"attention.logit_std", "", {}, "attention", "spread of the logits over tokens (0: attention ignores the text)", {}});
+  }
+
+  void on_step(const StepView& s, TraceWriter& trace) override {
+    if (!s.attention) return;
+    const AttentionSummary& a = *s.attention;
+    routing(a, trace);
+    trace.series("attention.logit_std", a.logit_std);
+    if (words_ > 0) per_word(s.index, a, trace);
+    divergence(a, trace);
+    previous_ = a.map;
+  }
+
+ private:
+  void routing(const AttentionSummary& a, TraceWriter& trace) const {
+    const int64_t area = a.height * a.width;
+    double entropy = 0, begin = 0, end = 0, padding = 0;
+    for (int64_t i = 0; i < area; ++i)
+      for (int64_t t = 0; t < a.tokens; ++t) {
+        const float p = a.map[static_cast<std::size_t>(i * a.tokens + t)];
+        entropy -= p > 1e-9f ? p * std::log(p) : 0.0f;
+        if (t == 0) begin += p;
+        else if (t == words_ + 1) end += p;
+        else if (t > words_ + 1) padding += p;
+      }
+    const auto n = static_cast<double>(area);
+    trace.series("attention.routing_entropy", entropy / n / std::log(static_cast<double>(a.tokens)));
+    const double shares[3] = {begin / n, end / n, padding / n};
+    trace.series("attention.special_share", shares);
+  }
+
+  WordMap measure(const AttentionSummary& a, int64_t token, std::vector<float>& map) const {
+    WordMap m;
+    double total = 1e-12;
+    const double even = 1.0 / static_cast<double>(a.tokens);
+    for (std::size_t i = 0; i < map.size(); ++i) {
+      map[i] = a.map[i * static_cast<std::size_t>(a.tokens) + static_cast<std::size_t>(token)];
+      total += map[i];
+      m.peak = std::max(m.peak, static_cast<double>(map[i]));
+      m.coverage += map[i] > even ? 1.0 / static_cast<double>(map.size()) : 0.0;
+    }
+    for (std::size_t i = 0; i < map.size(); ++i) {
+      const double p = map[i] / total;
+      m.entropy -= p > 1e-12 ? p * std::log(p) : 0.0;
+      m.x += p * static_cast<double>(static_cast<int64_t>(i) % a.width) / static_cast<double>(a.width);
+      m.y += p * static_cast<double>(static_cast<int64_t>(i) / a.width) / static_cast<double>(a.height);
+    }
+    m.entropy /= std::log(static_cast<double>(map.size()));
+    return m;
+  }
+
+  void per_word(int step, const AttentionSummary& a, TraceWriter& trace) {
+    const auto area = static_cast<std::size_t>(a.height * a.width);
+    const auto words = static_cast<std::size_t>(words_);
+    std::vector<float> maps(words * area);
+    std::vector<double> entropy, peak, coverage, drift;
+    for (std::size_t w = 0; w < words; ++w) {
+      std::vector<float> map(area);
+      const WordMap m = measure(a, static_cast<int64_t>(w) + 1, map);
+      std::copy(map.begin(), map.end(), maps.begin() + static_cast<std::ptrdiff_t>(w * area));
+      entropy.push_back(m.entropy);
+      peak.push_back(m.peak);
+      coverage.push_back(m.coverage);
+      drift.push_back(centres_.size() == words ? std::hypot(m.x - centres_[w].x, m.y - centres_[w].y) : 0.0);
+      if (centres_.size() < words) centres_.push_back(m);
+      else centres_[w] = m;
+    }
+    trace.series("attention.token_entropy", entropy);
+    trace.series("attention.peak", peak);
+    trace.series("attention.coverage", coverage);
+    trace.series("attention.drift", drift);
+    trace.series("attention.overlap", overlap(maps, words, area));
+    trace.map("attention.cross", step, maps);
+  }
+
+  static double overlap(const std::vector<float>& maps, std::size_t words, std::size_t area) {
+    double sum = 0;
+    int pairs = 0;
+    for (std::size_t a = 0; a < words; ++a)
+      for (std::size_t b = a + 1; b < words && b < a + 8; ++b, ++pairs) {  // neighbours matter; all pairs would be quadratic
+        double both = 0, either = 1e-12;
+        for (std::size_t i = 0; i < area; ++i) {
+          both += std::min(maps[a * area + i], maps[b * area + i]);
+          either += std::max(maps[a * area + i], maps[b * area + i]);
+        }
+        sum += both / either;
+      }
+    return pairs > 0 ? sum / pairs : 0.0;
+  }
+
+  void divergence(const AttentionSummary& a, TraceWriter& trace) const {
+    if (previous_.size() != a.map.size()) return;
+    double sum = 0;
+    for (std::size_t i = 0; i < a.map.size(); ++i) {
+      const double p = a.map[i], q = previous_[i], m = 0.5 * (p + q);
+      if (p > 1e-9) sum += 0.5 * p * std::log(p / m);
+      if (q > 1e-9) sum += 0.5 * q * std::log(q / m);
+    }
+    trace.series("attention.js", sum / static_cast<double>(a.height * a.width));
+  }
+
+  std::vector<std::string> labels_;
+  int64_t words_ = 0;
+  std::vector<WordMap> centres_;
+  std::vector<float> previous_;
+};
+
+}  // namespace
+
+ProbeEntry attention() { return {"attention", "cross-attention maps, entropy, special-token share, overlap and drift of words", make_probe<Attention>}; }
+
+}  // namespace safelight

@@ -1,0 +1,154 @@
+#include "engine/schedulers/scheduler_config.h"
+
+#include <set>
+
+#include "common/base/error.h"
+
+namespace safelight {
+namespace {
+
+SchedulerConfig defaults_of(const std::string& class_name) {
+  SchedulerConfig c;
+  c.class_name = class_name;
+  if (class_name == "DDIMScheduler") c.clip_sample = true;
+  if (class_name == "PNDMScheduler") c.set_alpha_to_one = false;
+  if (class_name == "LCMScheduler") c.beta_start = 0.00085, c.beta_end = 0.012, c.beta_schedule = "scaled_linear";
+  if (class_name == "HeunDiscreteScheduler") c.beta_start = 0.00085, c.beta_end = 0.012;
+  for (const char* linspaced : {"LMSDiscreteScheduler", "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler",
+                                "HeunDiscreteScheduler", "DPMSolverMultistepScheduler"})
+    if (class_name == linspaced) c.spacing = "linspace";
+  return c;
+}
+
+class Reader {
+ public:
+  Reader(const Json& json, std::string where) : json_(json), where_(std::move(where)) {
+    if (!json_.is_object()) throw Error(ErrorCode::corrupt_file, where_ + ": expected an object");
+  }
+  template <class T>
+  void operator()(const char* key, T& value) {
+    known_.insert(key);
+    const auto it = json_.find(key);
+    if (it == json_.end() || it->is_null()) return;
+    try {
+      value = it->template get<T>();
+    } catch (const Json::exception&) {
+      throw Error(ErrorCode::corrupt_file, where_ + ": key '" + key + "' has the wrong type");
+    }
+  }
+  void optional(const char* key, std::optional<double>& value) {
+    double v = 0;
+    (*this)(key, v);
+    if (json_.contains(key) && !json_[key].is_null()) value = v;
+  }
+  void choice(const char* key, std::string& value, std::initializer_list<const char*> allowed) {
+    (*this)(key, value);
+    std::string names;
+    for (const char* a : allowed) {
+      if (value == a) return;
+      names += (names.empty() ? "" : ", ") + std::string(a);
+    }
+    throw Error(ErrorCode::unsupported, where_ + ": " + key + " is '" + value + "'; known: " + names);
+  }
+  // A setting of the field's schedulers that would change the picture and that we do not have.
+  void refuse_unless(const char* key, const Json& harmless) {
+    known_.insert(key);
+    const auto it = json_.find(key);
+    if (it != json_.end() && !it->is_null() && *it != harmless)
+      throw Error(ErrorCode::unsupported, where_ + ": " + key + " = " + it->dump() + " is not supported");
+  }
+  void finish() const {
+    for (const auto& [key, value] : json_.items()) {
+      if (key.front() == '_' || known_.contains(key)) continue;
+      std::string names;
+      for (const std::string& k : known_) names += (names.empty() ? "" : ", ") + k;
+      throw Error(ErrorCode::corrupt_file, where_ + ": unknown key '" + key + "'; known: " + names);
+    }
+  }
+
+ private:
+  const Json& json_;
+  std::string where_;
+  std::set<std::string> known_;
+};
+
+void read_sigmas(Reader& read, SchedulerConfig& c, const std::string& where) {
+  bool karras = false, lu = false;
+  read("use_karras_sigmas", karras);
+  read("use_lu_lambdas", lu);
+  read.refuse_unless("use_exponential_sigmas", false);
+  read.refuse_unless("use_beta_sigmas", false);
+  if (karras && lu) throw Error(ErrorCode::conflict, where + ": use_karras_sigmas and use_lu_lambdas exclude each other");
+  c.sigmas = karras ? "karras" : lu ? "lu" : "";
+  read.choice("interpolation_type", c.interpolation, {"linear", "log_linear"});
+  read.choice("final_sigmas_type", c.final_sigmas, {"zero", "sigma_min"});
+  read.optional("sigma_min", c.sigma_min);
+  read.optional("sigma_max", c.sigma_max);
+}
+
+void read_solver(Reader& read, SchedulerConfig& c) {
+  read("solver_order", c.solver_order);
+  read.choice("algorithm_type", c.algorithm, {"dpmsolver", "dpmsolver++", "sde-dpmsolver", "sde-dpmsolver++"});
+  read.choice("solver_type", c.solver_type, {"midpoint", "heun"});
+  read("lower_order_final", c.lower_order_final);
+  read("euler_at_final", c.euler_at_final);
+  read("original_inference_steps", c.original_inference_steps);
+  read("timestep_scaling", c.timestep_scaling);
+  read("skip_prk_steps", c.skip_prk_steps);
+  read.refuse_unless("variance_type", nullptr);
+}
+
+}  // namespace
+
+const char* name(Prediction prediction) {
+  switch (prediction) {
+    case Prediction::epsilon: return "epsilon";
+    case Prediction::v_prediction: return "v_prediction";
+    case Prediction::sample: return "sample";
+  }
+  return "?";
+}
+
+Prediction prediction_named(const std::string& text) {
+  for (const Prediction p : {Prediction::epsilon, Prediction::v_prediction, Prediction::sample})
+    if (text == name(p)) return p;
+  throw Error(ErrorCode::invalid_argument,
+              "prediction type '" + text + "' is unknown; known: epsilon, v_prediction, sample");
+}
+
+SchedulerConfig SchedulerConfig::from_json(const Json& json, const std::string& where, const std::string& class_name) {
+  Reader read(json, where);
+  std::string own;
+  read("_class_name", own);
+  SchedulerConfig c = defaults_of(class_name.empty() ? own : class_name);
+  read("num_train_timesteps", c.num_train_timesteps);
+  read("beta_start", c.beta_start);
+  read("beta_end", c.beta_end);
+  read.choice("beta_schedule", c.beta_schedule, {"linear", "scaled_linear", "squaredcos_cap_v2"});
+  read("trained_betas", c.trained_betas);
+  std::string prediction = "epsilon";
+  read("prediction_type", prediction);
+  c.prediction = prediction_named(prediction);
+  read.choice("timestep_spacing", c.spacing, {"leading", "trailing", "linspace"});
+  read("steps_offset", c.steps_offset);
+  read("rescale_betas_zero_snr", c.rescale_betas_zero_snr);
+  read("set_alpha_to_one", c.set_alpha_to_one);
+  read("clip_sample", c.clip_sample);
+  read("clip_sample_range", c.clip_sample_range);
+  read("thresholding", c.thresholding);
+  read("dynamic_thresholding_ratio", c.dynamic_thresholding_ratio);
+  read("sample_max_value", c.sample_max_value);
+  read.choice("timestep_type", c.timestep_type, {"discrete", "continuous"});
+  if (json.contains("lambda_min_clipped") && !json["lambda_min_clipped"].is_string()) read("lambda_min_clipped", c.lambda_min_clipped);
+  else read.refuse_unless("lambda_min_clipped", "-inf");
+  read_sigmas(read, c, where);
+  read_solver(read, c);
+  read.finish();
+  if (c.num_train_timesteps < 2 || c.num_train_timesteps > 100'000 || !(c.beta_start > 0) || !(c.beta_end > 0) || c.beta_end >= 1)
+    throw Error(ErrorCode::corrupt_file, where + ": num_train_timesteps or the betas are out of range");
+  if (c.rescale_betas_zero_snr && c.prediction == Prediction::epsilon && c.class_name == "DDIMScheduler")
+    throw Error(ErrorCode::conflict, where + ": a schedule that ends in pure noise cannot be sampled by predicting the noise");
+  return c;
+}
+
+}  // namespace safelight

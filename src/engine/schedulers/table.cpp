@@ -1,0 +1,39 @@
+// Every scheduler there is. Adding one: its file, a declaration here and a line in the list.
+#include "common/base/error.h"
+#include "engine/schedulers/solver.h"
+
+namespace safelight {
+
+SolverEntry ddim();
+SolverEntry dpmpp_2m();
+SolverEntry euler();
+SolverEntry euler_ancestral();
+SolverEntry heun();
+SolverEntry lcm();
+SolverEntry lms();
+SolverEntry pndm();
+
+const std::vector<SolverEntry>& solver_table() {
+  static const std::vector<SolverEntry> table = {ddim(), dpmpp_2m(), euler(), euler_ancestral(), heun(), lcm(), lms(), pndm()};
+  return table;
+}
+
+const SolverEntry& solver_named(const std::string& name) {
+  std::string known;
+  for (const SolverEntry& e : solver_table()) {
+    if (e.name == name || e.class_name == name) return e;
+    known += (known.empty() ? "" : ", ") + e.name;
+  }
+  throw Error(ErrorCode::invalid_argument, "scheduler '" + name.substr(0, 64) + "' is unknown; known: " + known);
+}
+
+std::unique_ptr<Solver> make_solver(const SolverInputs& inputs) {
+  const SolverEntry& entry = solver_named(inputs.config.class_name);
+  if (inputs.steps < 1 || inputs.steps > 1000)
+    throw Error(ErrorCode::invalid_argument, "steps is " + std::to_string(inputs.steps) + "; use 1 to 1000");
+  if (inputs.config.class_name == "PNDMScheduler" && !inputs.config.skip_prk_steps && inputs.steps < 4)
+    throw Error(ErrorCode::invalid_argument, "pndm with its Runge-Kutta warm-up needs at least 4 steps");
+  return entry.make(inputs);
+}
+
+}  // namespace safelight

@@ -1,0 +1,157 @@
+#include "insight/diagnosis/baseline.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/base/error.h"
+#include "common/base/json_read.h"
+#include "insight/diagnosis/artifact.h"
+
+namespace safelight {
+namespace {
+
+constexpr double kWiden = 0.25;
+
+Band band_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const double width = values.back() - values.front();
+  return {values.front() - kWiden * width, values[values.size() / 2], values.back() + kWiden * width};
+}
+
+Json to_json(const Band& b) { return {b.low, b.median, b.high}; }
+
+Band band_from(const Json& j) { return {j.at(0).get<double>(), j.at(1).get<double>(), j.at(2).get<double>()}; }
+
+using Pool = std::map<std::string, std::vector<double>>;
+
+std::map<std::string, Band> bands_of(const Pool& pool) {
+  std::map<std::string, Band> out;
+  for (const auto& [name, values] : pool)
+    if (!values.empty()) out[name] = band_of(values);
+  return out;
+}
+
+}  // namespace
+
+bool is_per_word(const std::string& s) {
+  return s == "attention.token_entropy" || s == "attention.peak" || s == "attention.coverage" || s == "attention.drift";
+}
+
+double Band::deviation(double value, double floor) const {
+  const double half = std::max(0.5 * (high - low), floor);
+  if (!std::isfinite(value)) return 1e6;
+  return value < low ? (low - value) / half : value > high ? (value - high) / half : 0.0;
+}
+
+int Baseline::bin_of(double timestep) { return std::clamp(static_cast<int>(timestep / 100.0), 0, kBins - 1); }
+
+const Band* Baseline::band(const std::string& name, std::size_t element, double timestep) const {
+  const auto it = series.find(name);
+  if (it == series.end() || it->second.empty()) return nullptr;
+  const auto& rows = it->second[is_per_word(name) ? 0 : std::min(element, it->second.size() - 1)];
+  const auto bin = static_cast<std::size_t>(bin_of(timestep));
+  for (std::size_t d = 0; d < rows.size(); ++d) {  // the nearest stretch that was visited
+    if (bin >= d && rows[bin - d]) return &*rows[bin - d];
+    if (bin + d < rows.size() && rows[bin + d]) return &*rows[bin + d];
+  }
+  return nullptr;
+}
+
+Baseline build_baseline(const std::vector<TraceReader>& runs) {
+  Baseline b;
+  b.runs = static_cast<int>(runs.size());
+  std::map<std::string, std::vector<std::vector<std::vector<double>>>> pool;
+  Pool facts, features;
+  for (const TraceReader& run : runs) {
+    for (const SeriesInfo& s : run.series()) {
+      const auto& rows = run.values(s.name);
+      for (std::size_t step = 0; step < rows.size(); ++step)
+        for (std::size_t e = 0; e < rows[step].size(); ++e) {
+          if (!std::isfinite(rows[step][e])) continue;
+          auto& elements = pool[s.name];
+          const std::size_t slot = is_per_word(s.name) ? 0 : e;
+          if (elements.size() <= slot) elements.resize(slot + 1, std::vector<std::vector<double>>(Baseline::kBins));
+          elements[slot][static_cast<std::size_t>(Baseline::bin_of(run.nodes()[step].timestep))].push_back(rows[step][e]);
+        }
+    }
+    for (const auto& [group, entries] : run.run()["facts"].items())
+      for (const auto& [key, value] : entries.items())
+        if (value.is_number()) facts[group + "." + key].push_back(value.get<double>());
+    for (const auto& [name, value] : artifact_features(run)) features[name].push_back(value);
+  }
+  for (const auto& [name, elements] : pool) {
+    auto& out = b.series[name];
+    for (const auto& bins : elements) {
+      out.emplace_back(Baseline::kBins);
+      for (std::size_t i = 0; i < bins.size(); ++i)
+        if (bins[i].size() >= 5) out.back()[i] = band_of(bins[i]);
+    }
+  }
+  b.facts = bands_of(facts);
+  b.features = bands_of(features);
+  return b;
+}
+
+Json to_json(const Baseline& b) {
+  Json json = {{"format", "safelight-baseline/1"}, {"runs", b.runs}, {"false_alarm_rate", b.false_alarm_rate},
+               {"false_alarm_runs", b.false_alarm_runs}, {"latent_to_rgb", b.latent_to_rgb}};
+  for (const auto& [name, elements] : b.series)
+    for (const auto& bins : elements) {
+      Json row = Json::array();
+      for (const auto& band : bins) row.push_back(band ? to_json(*band) : Json(nullptr));
+      json["series"][name].push_back(row);
+    }
+  for (const auto& [name, band] : b.facts) json["facts"][name] = to_json(band);
+  for (const auto& [name, band] : b.features) json["features"][name] = to_json(band);
+  return json;
+}
+
+Baseline baseline_from_json(const Json& json, const std::string& where) {
+  try {
+    if (json.at("format") != "safelight-baseline/1") throw Error(ErrorCode::corrupt_file, where + " is not a baseline of this version");
+    Baseline b;
+    b.runs = json.at("runs");
+    b.false_alarm_rate = json.at("false_alarm_rate");
+    b.false_alarm_runs = json.at("false_alarm_runs");
+    b.latent_to_rgb = json.at("latent_to_rgb").get<std::vector<std::vector<double>>>();
+    for (const auto& [name, elements] : json.at("series").items())
+      for (const Json& bins : elements) {
+        auto& row = b.series[name].emplace_back();
+        for (const Json& band : bins) row.push_back(band.is_null() ? std::nullopt : std::optional<Band>(band_from(band)));
+        row.resize(Baseline::kBins);
+      }
+    for (const auto& [name, band] : json.at("facts").items()) b.facts[name] = band_from(band);
+    for (const auto& [name, band] : json.at("features").items()) b.features[name] = band_from(band);
+    return b;
+  } catch (const Json::exception& e) {
+    throw Error(ErrorCode::corrupt_file, where + ": " + e.what() + "; run `safelight lab calibrate` again");
+  }
+}
+
+std::optional<Baseline> read_baseline(const std::filesystem::path& model) {
+  const auto file = model / "baseline.json";
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  return baseline_from_json(read_json(file), "'" + file.string() + "'");
+}
+
+Json bands_for(const TraceReader& run, const Baseline& baseline) {
+  Json out = Json::object();
+  for (const SeriesInfo& s : run.series()) {
+    Json low = Json::array(), high = Json::array();
+    const auto& rows = run.values(s.name);
+    for (std::size_t step = 0; step < rows.size(); ++step) {
+      Json l = Json::array(), h = Json::array();
+      for (std::size_t e = 0; e < rows[step].size(); ++e) {
+        const Band* band = baseline.band(s.name, e, run.nodes()[step].timestep);
+        l.push_back(band ? Json(band->low) : Json(nullptr));
+        h.push_back(band ? Json(band->high) : Json(nullptr));
+      }
+      low.push_back(l);
+      high.push_back(h);
+    }
+    out[s.name] = {{"low", low}, {"high", high}};
+  }
+  return out;
+}
+
+}  // namespace safelight

@@ -1,0 +1,49 @@
+// What a model's runs look like when they are healthy: bands per series and stretch of the schedule, per fact of the
+// finished run, and per feature of picture and latent. Made by calibration at the model's recommended setting.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/trace/trace.h"
+
+namespace safelight {
+
+// Healthy values lay within [low, high]; the ends are the extremes seen, widened by a quarter of their distance.
+struct Band {
+  double low = 0, median = 0, high = 0;
+  // 0 inside; outside the distance to the nearer end in half widths. At least `floor` counts as half width.
+  double deviation(double value, double floor = 1e-6) const;
+};
+
+struct Baseline {
+  static constexpr int kBins = 10;  // equal stretches of training time; for one schedule that is a binning of log-SNR
+  // series -> element (0 for scalars and per-word series) -> bin
+  std::map<std::string, std::vector<std::vector<std::optional<Band>>>> series;
+  std::map<std::string, Band> facts;      // "decoder.gain"
+  std::map<std::string, Band> features;   // of picture and latent, for artifact scores
+  std::vector<std::vector<double>> latent_to_rgb;  // rows: channels and one constant
+  int runs = 0;
+  double false_alarm_rate = 0;            // measured on runs that took no part in making the bands
+  int false_alarm_runs = 0;
+
+  const Band* band(const std::string& series, std::size_t element, double timestep) const;
+  static int bin_of(double timestep);
+};
+
+// Series whose length is the number of words are pooled over the words.
+bool is_per_word(const std::string& series);
+
+Baseline build_baseline(const std::vector<TraceReader>& runs);
+Json to_json(const Baseline& baseline);
+// Throws Error(corrupt_file) naming `where`.
+Baseline baseline_from_json(const Json& json, const std::string& where);
+std::optional<Baseline> read_baseline(const std::filesystem::path& model_directory);
+
+// {"series": {name: {"low": [[per element] per step], "high": ...}}} for plots of one run.
+Json bands_for(const TraceReader& run, const Baseline& baseline);
+
+}  // namespace safelight

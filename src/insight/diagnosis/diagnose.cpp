@@ -1,0 +1,180 @@
+#include "insight/diagnosis/diagnose.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "insight/diagnosis/artifact.h"
+
+namespace safelight {
+namespace {
+
+int pipeline_rank(const std::string& subsystem) {
+  for (std::size_t i = 0; i < std::size(kSubsystems); ++i)
+    if (subsystem == kSubsystems[i]) return static_cast<int>(i);
+  return static_cast<int>(std::size(kSubsystems));
+}
+
+// Faults of a kind that need no bad picture to be faults.
+bool stands_alone(const Finding& f) {
+  return f.cause == "non-finite" || f.cause == "prediction-type" || f.cause == "latent-scale" || f.cause == "truncated" ||
+         f.cause == "unknown-words" || f.cause.rfind("attention", 0) == 0;
+}
+
+// Effects follow causes: what comes first in time and in the pipeline is the suspect; a contradiction in the
+// configuration or a value that is not finite explains everything after it.
+void order(std::vector<Finding>& findings) {
+  const auto key = [](const Finding& f) {
+    const int certain = f.cause == "prediction-type" ? 0 : f.cause == "latent-scale" ? 1 : f.cause == "non-finite" ? 2 : 3;
+    const bool prompt = f.subsystem == "prompt";
+    // A general fault of the estimate (guidance, steps) shows in block statistics and channels too; those go last.
+    const int kind = f.cause == "activation-band" ? 2 : f.cause == "channel-drift" ? 1 : 0;
+    const bool global = f.cause == "guidance-burn" || f.cause == "too-few-steps";
+    return std::tuple(certain, prompt ? 1 : 0, f.first_step < 0 ? 1'000 : f.first_step, global ? 0 : 1, kind, pipeline_rank(f.subsystem), -f.severity);
+  };
+  std::stable_sort(findings.begin(), findings.end(), [&](const Finding& a, const Finding& b) { return key(a) < key(b); });
+}
+
+SanityCheck banded(const std::string& name, double value, const Band* band, double floor, const std::string& what) {
+  SanityCheck c{.name = name, .value = {}, .low = {}, .high = {}, .state = "unknown", .what = what};
+  if (!std::isfinite(value)) return c;
+  c.value = value;
+  if (!band) return c;
+  c.low = band->low;
+  c.high = band->high;
+  c.state = band->deviation(value, floor) <= 0.5 ? "pass" : "fail";
+  return c;
+}
+
+std::vector<SanityCheck> three_checks(const TraceReader& trace, const Baseline* baseline) {
+  std::vector<SanityCheck> out;
+  const DetectorInput in{trace, baseline};
+  double spread = std::nan("");
+  const Band* band = nullptr;
+  const int middle = trace.steps_done() / 2;
+  if (trace.has("attention.logit_std") && trace.steps_done() > 0) {
+    const Departure d = departure(in, "attention.logit_std", Side::either, 0.5);
+    const int step = d.found ? d.first_step : middle;
+    spread = trace.scalar("attention.logit_std")[static_cast<std::size_t>(step)];
+    if (baseline) band = baseline->band("attention.logit_std", 0, trace.nodes()[static_cast<std::size_t>(step)].timestep);
+  }
+  out.push_back(banded("attention", spread, band, 0.01, "spread of the cross-attention logits over the words"));
+  double change = std::nan("");
+  band = nullptr;
+  if (trace.has("latents.change") && trace.steps_done() > 1) {
+    change = trace.scalar("latents.change").back();
+    if (baseline) band = baseline->band("latents.change", 0, trace.nodes().back().timestep);
+  }
+  out.push_back(banded("latent-difference", change, band, 0.02, "change of the denoised estimate in the last step"));
+  const auto fidelity = baseline ? baseline->facts.find("decoder.linear_psnr_db") : std::map<std::string, Band>::const_iterator{};
+  const bool has = baseline && fidelity != baseline->facts.end();
+  out.push_back(banded("decoder", fact(trace, "decoder", "linear_psnr_db"), has ? &fidelity->second : nullptr, 0.5,
+                       "agreement of the decoded picture with the cheap decode, dB"));
+  return out;
+}
+
+void rank(Verdict& v, const std::vector<Finding>& suspects) {
+  std::map<std::string, double> weight;
+  double position = 1, total = 0;
+  for (const Finding& f : suspects) {
+    weight[f.subsystem] += position * std::min(1.0 + f.severity, 10.0);
+    position *= 0.5;
+  }
+  for (const Counterfactual& c : v.counterfactuals) {
+    if (c.cures) weight[c.subsystem] += 40;
+    else weight[c.subsystem] *= 0.5;
+  }
+  for (const char* s : kSubsystems) total += weight[s] += 0.05;
+  for (const char* s : kSubsystems) v.ranking.push_back({s, weight[s] / total});
+  std::stable_sort(v.ranking.begin(), v.ranking.end(), [](const auto& a, const auto& b) { return a.weight > b.weight; });
+}
+
+double mean(const std::vector<double>& v) {
+  double s = 0;
+  for (const double x : v) s += x / static_cast<double>(v.size());
+  return s;
+}
+
+std::string cost_text(double ratio) {
+  return ratio > 0.9 && ratio < 1.1 ? "at the same cost" : fmt::format("at {:.1f} times the time", ratio);
+}
+
+void conclude(Verdict& v, const Finding& f, const TraceReader& trace) {
+  const CauseInfo& info = cause_info(f.cause);
+  v.subsystem = f.subsystem;
+  v.module = f.module;
+  v.cause = f.cause;
+  v.step = f.first_step;
+  if (f.first_step >= 0 && f.first_step < trace.steps_done()) v.timestep = trace.nodes()[static_cast<std::size_t>(f.first_step)].timestep;
+  v.trigger = info.trigger;
+  v.remedy = info.remedy;
+  if (*info.signature) v.signatures.push_back(info.signature);
+  v.confidence = v.ranking.empty() ? 0.5 : v.ranking.front().weight;
+  v.sentence = "It broke because " + f.what;
+  if (v.timestep >= 0) v.sentence += fmt::format(" (step {} of {}, timestep {:.0f})", f.first_step, trace.steps_done(), v.timestep);
+  v.sentence += ".";
+  for (const Counterfactual& c : v.counterfactuals) {
+    if (c.cures)
+      v.sentence += fmt::format(" Changing it to {} removes it (artifact score {:.2f} -> {:.2f} over {} seeds, sham {:.2f}) {}.", c.change, mean(c.before),
+                                mean(c.after), c.after.size(), mean(c.sham), cost_text(c.cost_ratio));
+    else
+      v.sentence += fmt::format(" {} did not remove it (artifact score {:.2f} -> {:.2f}, sham {:.2f}).", c.change, mean(c.before), mean(c.after), mean(c.sham));
+  }
+}
+
+}  // namespace
+
+Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment* experiment, const DiagnoseOptions& options,
+                 const DiagnoseProgress& progress) {
+  Verdict v;
+  v.checks = three_checks(trace, baseline);
+  if (baseline) v.scores = artifact_scores(trace, *baseline);
+  else v.notes.push_back("the model has no baseline (`safelight lab calibrate` makes one); only faults that show without one were looked for");
+  v.findings = detect_all({trace, baseline});
+  if (trace.run().value("status", std::string()) != "finished")
+    v.notes.push_back("the run did not finish: " + trace.run().value("status", std::string("unknown")));
+  const double score = overall(v.scores);
+  std::vector<Finding> suspects;
+  for (const Finding& f : v.findings)
+    if (stands_alone(f) || (score > kHealthyScore && f.severity >= 0.5) || f.severity >= 4) suspects.push_back(f);
+  order(suspects);
+  if (suspects.empty()) {
+    v.healthy = score <= kHealthyScore;
+    v.undetermined = !v.healthy;
+    if (!v.healthy) rank(v, v.findings);
+    v.confidence = v.healthy && baseline ? 1 - score : 0.5;
+    v.sentence = v.healthy ? fmt::format("Nothing is wrong: no statistic leaves its healthy band for long, and the artifact score is {:.2f}.", score)
+                           : fmt::format("The picture is outside its healthy range (artifact score {:.2f}), but no subsystem stands out.", score);
+    return v;
+  }
+  if (experiment && baseline && options.counterfactuals > 0) bisect(trace, *baseline, *experiment, suspects, options, progress, v);
+  else v.notes.push_back("nothing was rerun: the cause is observed, not proven");
+  rank(v, suspects);
+  const Finding* chosen = &suspects.front();
+  for (const Counterfactual& c : v.counterfactuals)
+    for (const Finding& f : suspects)
+      if (c.cures && f.subsystem == c.subsystem) chosen = &f;
+  conclude(v, *chosen, trace);
+  for (const Counterfactual& c : v.counterfactuals)
+    if (c.cures) v.trigger = c.trigger;
+  return v;
+}
+
+Verdict refusal(const Error& e) {
+  Verdict v;
+  v.subsystem = "configuration";
+  v.trigger = "configuration";
+  v.cause = e.code() == ErrorCode::non_finite ? "non-finite" : e.code() == ErrorCode::corrupt_file ? "damaged-file" : std::string(name(e.code()));
+  v.confidence = 1;
+  v.sentence = std::string("Refused before it ran: ") + e.what();
+  v.remedy = cause_info(v.cause).remedy;
+  if (v.remedy.empty()) v.remedy = cause_info("damaged-file").remedy;
+  const std::string what = e.what();
+  for (const auto& [folder, subsystem] : {std::pair{"text_encoder/", "text-encoder"}, {"unet/", "denoiser"}, {"vae/", "decoder"}})
+    if (what.find(folder) != std::string::npos) v.subsystem = subsystem;
+  return v;
+}
+
+}  // namespace safelight

@@ -1,0 +1,55 @@
+// From a trace to a verdict: checks, scores, findings, order, counterfactual reruns, the sentence.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/api/verdict.h"
+#include "common/base/error.h"
+#include "insight/diagnosis/detector.h"
+
+namespace safelight {
+
+// Reruns a stored run with one thing changed. Implemented where engine and diagnosis meet.
+class Experiment {
+ public:
+  virtual ~Experiment() = default;
+  struct Outcome {
+    std::filesystem::path run;
+    double ms = 0;
+  };
+  // `change` replaces the interventions of the base run. Throws Error when the run fails.
+  virtual Outcome rerun(const TraceReader& base, const Interventions& change) = 0;
+};
+
+struct DiagnoseOptions {
+  int counterfactuals = 12;   // reruns that may be spent; 0: observe only
+  int seeds = 3;
+};
+
+using DiagnoseProgress = std::function<void(const std::string& what, double part)>;
+
+// `experiment` may be null: then nothing is rerun and the verdict says so. Deterministic for equal inputs.
+Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment* experiment, const DiagnoseOptions& options,
+                 const DiagnoseProgress& progress);
+
+// A run that was refused before it began, in the structure of a verdict.
+Verdict refusal(const Error& error);
+
+// What cures a cause, and what usually triggers it.
+struct CauseInfo {
+  const char* cause;
+  const char* trigger;
+  const char* remedy;
+  const char* signature;     // id in the library of known failures, or ""
+};
+const CauseInfo& cause_info(const std::string& cause);
+
+// Tests the suspects by counterfactual reruns on several seeds beside a sham; fills verdict.counterfactuals and stops at
+// the first cure or when the budget is spent.
+void bisect(const TraceReader& trace, const Baseline& baseline, Experiment& experiment, const std::vector<Finding>& suspects,
+            const DiagnoseOptions& options, const DiagnoseProgress& progress, Verdict& verdict);
+
+}  // namespace safelight

@@ -1,0 +1,35 @@
+// Every detector there is, in pipeline order. Adding one: its file, a declaration here and a line in the list.
+#include "insight/diagnosis/detector.h"
+
+namespace safelight {
+
+DetectorEntry non_finite();
+DetectorEntry prediction_type();
+DetectorEntry latent_scale();
+DetectorEntry truncated_prompt();
+DetectorEntry unknown_words();
+DetectorEntry attention_collapse();
+DetectorEntry guidance_burn();
+DetectorEntry too_few_steps();
+DetectorEntry channel_drift();
+DetectorEntry activations_detector();
+DetectorEntry decoder_mismatch();
+
+const std::vector<DetectorEntry>& detector_table() {
+  static const std::vector<DetectorEntry> table = {non_finite(),         prediction_type(), latent_scale(),  truncated_prompt(),
+                                                   unknown_words(),      attention_collapse(), guidance_burn(), too_few_steps(),
+                                                   channel_drift(),      activations_detector(), decoder_mismatch()};
+  return table;
+}
+
+std::vector<Finding> detect_all(const DetectorInput& input) {
+  std::vector<Finding> out;
+  for (const DetectorEntry& d : detector_table())
+    for (Finding& f : d.detect(input)) {
+      f.detector = d.name;
+      out.push_back(std::move(f));
+    }
+  return out;
+}
+
+}  // namespace safelight
