@@ -53,7 +53,7 @@ std::vector<std::array<double, 3>> measure_latent_to_rgb(const Autoencoder& auto
   at::NoGradGuard no_grad;
   at::Tensor latents = at::zeros({channels + 1, channels, 4, 4});
   for (int64_t c = 0; c < channels; ++c) latents[c][c].fill_(1.0);
-  const at::Tensor rgb = autoencoder.decode(latents, {}).mean(at::IntArrayRef({2, 3})).to(at::kDouble);
+  const at::Tensor rgb = autoencoder.decode(latents, {}).mean(std::vector<int64_t>{2, 3}).to(at::kDouble);
   std::vector<std::array<double, 3>> out;
   for (int64_t c = 0; c <= channels; ++c) {
     std::array<double, 3> row{};
@@ -102,6 +102,12 @@ std::shared_ptr<const Components> Engine::open(const std::string& model, const s
     slot = std::make_shared<const Components>(std::move(c));
   }
   return slot;
+}
+
+void Engine::close(const std::string& model) {
+  const std::string path = std::filesystem::absolute(find_model(model)).string();
+  const std::lock_guard lock(mutex_);
+  std::erase_if(open_, [&](const auto& entry) { return entry.first.rfind(path + "|", 0) == 0; });
 }
 
 std::string Engine::hash_of(const std::filesystem::path& file) {

@@ -41,6 +41,9 @@ class Engine {
   std::vector<std::filesystem::path> list_models() const;
   std::shared_ptr<const Components> open(const std::string& model, const std::string& dtype);
 
+  // Forgets an open model, so that the next run reads its directory anew.
+  void close(const std::string& model);
+
   // Runs into `directory` (a trace), which must not hold a run yet.
   FinishedRun generate(const GenerateRequest& request, const Interventions& change, const std::filesystem::path& directory,
                        const RunCalls& calls);

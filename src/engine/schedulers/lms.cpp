@@ -16,9 +16,10 @@ class Lms final : public SigmaSolver {
   void feed(const Estimate& e) override {
     const auto order_limit = static_cast<std::size_t>(in_.lms_order);
     remember(converter_.limits() ? (x_ - e.x0) / sigma(i_) : e.eps, order_limit);
-    const std::size_t order = std::min({i_ + 1, order_limit, history_.size()});
+    // When a run starts late the polynomial already has its full order though the memory is short: as in the reference.
+    const std::size_t order = std::min(i_ + 1, order_limit);
     at::Tensor x = x_;
-    for (std::size_t k = 0; k < order; ++k) x = x + coefficient(order, k) * recalled(k + 1);
+    for (std::size_t k = 0; k < std::min(order, history_.size()); ++k) x = x + coefficient(order, k) * recalled(k + 1);
     x_ = x;
     ++i_;
   }

@@ -82,6 +82,7 @@ void ClipTokenizer::read_specials(const std::filesystem::path& directory) {
     const std::string text = token_text(specials, key, token_text(config, key, fallback));
     const auto it = vocabulary_.find(text);
     if (it == vocabulary_.end()) corrupt(directory / "vocab.json", "the special token '" + text + "' is missing");
+    if (std::find(specials_.begin(), specials_.end(), text) == specials_.end()) specials_.push_back(text);
     return it->second;
   };
   bos_ = id("bos_token", kBegin);
@@ -96,11 +97,13 @@ void ClipTokenizer::read_specials(const std::filesystem::path& directory) {
 std::vector<std::string> ClipTokenizer::split(std::u32string_view s) const {
   std::vector<std::string> out;
   for (std::size_t i = 0; i < s.size();) {
-    if (s[i] == U' ' || unicode::is_space(s[i])) {
+    // U+0345 is neither letter nor other in the reference's case-insensitive pattern: it separates and vanishes.
+    if (unicode::is_space(s[i]) || s[i] == 0x345) {
       ++i;
       continue;
     }
     std::size_t end = i;
+    // Typed in capitals they reach this place as ordinary text and are special all the same, as in the reference.
     for (const std::u32string_view special : {std::u32string_view(U"<|startoftext|>"), std::u32string_view(U"<|endoftext|>")})
       if (s.substr(i, special.size()) == special) end = i + special.size();
     for (const std::u32string_view c : kContractions)
@@ -108,11 +111,31 @@ std::vector<std::string> ClipTokenizer::split(std::u32string_view s) const {
     if (end == i) {
       const Kind kind = kind_of(s[i]);
       end = i + 1;
-      while (kind != Kind::number && end < s.size() && !unicode::is_space(s[end]) && kind_of(s[end]) == kind) ++end;
+      while (kind != Kind::number && end < s.size() && !unicode::is_space(s[end]) && s[end] != 0x345 && kind_of(s[end]) == kind) ++end;
     }
     out.push_back(unicode::encode(s.substr(i, end - i)));
     i = end;
   }
+  return out;
+}
+
+// Special tokens are found in the text as it was typed, before any cleaning; a pad token like "!" counts too.
+std::vector<ClipTokenizer::Segment> ClipTokenizer::segments(std::string_view text) const {
+  std::vector<Segment> out;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    std::string_view found;
+    for (const std::string& special : specials_)
+      if (special.size() > found.size() && text.substr(i, special.size()) == special) found = special;
+    if (found.empty()) {
+      ++i;
+      continue;
+    }
+    if (i > begin) out.push_back({text.substr(begin, i - begin), false});
+    out.push_back({found, true});
+    begin = i += found.size();
+  }
+  if (begin < text.size()) out.push_back({text.substr(begin), false});
   return out;
 }
 
@@ -124,8 +147,15 @@ std::vector<std::string> ClipTokenizer::pieces_of(const std::string& word) const
 TokenizedPrompt ClipTokenizer::encode(std::string_view utf8, int max_length) const {
   TokenizedPrompt out;
   std::vector<TokenSpan> content;
-  for (const std::string& word : split(clean_text(utf8, cleaning_))) {
-    const std::vector<std::string> pieces = pieces_of(word);
+  unicode::decode(utf8);  // refuses invalid UTF-8 with its place in the whole text
+  std::vector<std::pair<std::string, bool>> words;
+  for (const Segment& segment : segments(utf8)) {
+    if (segment.special) words.emplace_back(std::string(segment.text), true);
+    else
+      for (std::string& word : split(clean_text(segment.text, cleaning_))) words.emplace_back(std::move(word), false);
+  }
+  for (const auto& [word, special] : words) {
+    const std::vector<std::string> pieces = special ? std::vector<std::string>{word} : pieces_of(word);
     if (closed_ && (pieces.size() != 1 || !vocabulary_.contains(pieces[0]))) {
       out.unknown_words.push_back(word);
       continue;

@@ -26,12 +26,18 @@ class ClipTokenizer final : public Tokenizer {
   bool closed() const { return closed_; }
 
  private:
-  std::vector<std::string> split(std::u32string_view text) const;  // words and special tokens, UTF-8
+  struct Segment {
+    std::string_view text;
+    bool special = false;
+  };
+  std::vector<Segment> segments(std::string_view text) const;
+  std::vector<std::string> split(std::u32string_view text) const;  // words and UTF-8
   std::vector<std::string> pieces_of(const std::string& word) const;
   void read_specials(const std::filesystem::path& directory);
 
   std::unordered_map<std::string, std::int64_t> vocabulary_;
   std::unordered_map<std::string, std::size_t> ranks_;  // "left right" -> priority
+  std::vector<std::string> specials_;
   std::int64_t bos_ = 0, eos_ = 0, pad_ = 0, unk_ = 0;
   int max_length_ = 77;
   bool closed_ = false;  // whole words only: others are unknown

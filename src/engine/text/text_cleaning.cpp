@@ -32,8 +32,8 @@ std::pair<char32_t, std::size_t> entity(std::u32string_view s, std::size_t i) {
       if (digit < 0 || value > 0x10FFFF) return {0, i};
       value = value * (hex ? 16 : 10) + static_cast<char32_t>(digit);
     }
-    return value > 0 && value <= 0x10FFFF && (value < 0xD800 || value > 0xDFFF) ? std::pair{value, i + end + 1}
-                                                                                : std::pair{char32_t{0}, i};
+    const bool valid = value > 0 && value <= 0x10FFFF && (value < 0xD800 || value > 0xDFFF);
+    return {valid ? value : char32_t{0xFFFD}, i + end + 1};
   }
   for (const auto& [name, c] : kEntities)
     if (body == name) return {c, i + end + 1};
@@ -55,6 +55,11 @@ std::u32string unescape_html(std::u32string_view s) {
   }
   return out;
 }
+
+// What Windows-1252 means by the bytes that Latin-1 leaves to control characters.
+constexpr std::array<char32_t, 32> kWindows = {
+    0x20AC, 0x81,   0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,   0x017D, 0x8F,
+    0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D,   0x017E, 0x0178};
 
 // One character of the repaired form; empty drops it.
 std::u32string repaired(char32_t c) {
@@ -83,7 +88,7 @@ std::u32string repaired(char32_t c) {
     case 0x01CA: return U"NJ";
     case 0x01CB: return U"Nj";
     case 0x01CC: return U"nj";
-    case 0x2028: case 0x2029: case 0x85: return U"\n";
+    case 0x2028: case 0x2029: return U"\n";
     default: break;
   }
   const bool dropped = (c < 0x20 && c != U'\t' && c != U'\n' && c != U'\f' && c != U'\r') || c == 0x7F || c == 0xFEFF ||
@@ -99,7 +104,15 @@ bool is_cjk(char32_t c) {
 
 std::u32string repair(std::u32string_view text) {
   // Escapes are left alone where there is a tag: then the text is HTML and means them.
-  const std::u32string plain = text.find(U'<') == std::u32string_view::npos ? unescape_html(text) : std::u32string(text);
+  std::u32string plain(text);
+  const int passes = text.find(U'<') == std::u32string_view::npos ? 4 : 0;
+  for (int pass = 0; pass < passes; ++pass) {  // "&amp;amp;" was escaped twice
+    std::u32string next = unescape_html(plain);
+    if (next == plain) break;
+    plain = std::move(next);
+  }
+  for (char32_t& c : plain)
+    if (c >= 0x80 && c <= 0x9F) c = kWindows[c - 0x80];
   std::u32string out;
   for (std::size_t i = 0; i < plain.size(); ++i) {
     if (plain[i] == 0x1B && i + 1 < plain.size() && plain[i + 1] == U'[') {  // a terminal's colour code

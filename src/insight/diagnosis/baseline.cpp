@@ -94,7 +94,8 @@ Baseline build_baseline(const std::vector<TraceReader>& runs) {
 
 Json to_json(const Baseline& b) {
   Json json = {{"format", "safelight-baseline/1"}, {"runs", b.runs}, {"false_alarm_rate", b.false_alarm_rate},
-               {"false_alarm_runs", b.false_alarm_runs}, {"latent_to_rgb", b.latent_to_rgb}};
+               {"false_alarm_runs", b.false_alarm_runs}, {"latent_to_rgb", b.latent_to_rgb},
+               {"series", Json::object()}, {"facts", Json::object()}, {"features", Json::object()}};
   for (const auto& [name, elements] : b.series)
     for (const auto& bins : elements) {
       Json row = Json::array();

@@ -79,12 +79,11 @@ void restart_where_enough(Treatment& t, const TraceReader& trace) {
   if (best > 0) t.change.restart = RestartPoint{std::filesystem::absolute(trace.directory()).string(), best};
 }
 
-// The size of a noise rotation that moves the final latent as far as the treatment did: one measured, one corrected.
-Interventions sham_of(const TraceReader& trace, const Interventions& own, double size) {
+// A change without a theory: the initial noise is rotated by as much as the treatment moved the final latent.
+Interventions sham_of(const Interventions& own, double size) {
   Interventions sham = own;
   sham.restart.reset();
   sham.sham = Sham{size, 1};
-  (void)trace;
   return sham;
 }
 
@@ -115,7 +114,7 @@ Series test(const Treatment& t, const TraceReader& trace, const Baseline& baseli
     ++s.spent;
     if (k == 0) ms_after = after.ms;
     const double moved = distance(latent_of(before), latent_of(after.run));
-    Interventions sham = at(sham_of(trace, own, std::clamp(moved, 0.05, 1.0)), false);
+    Interventions sham = at(sham_of(own, std::clamp(moved, 0.05, 1.0)), false);
     const auto shammed = experiment.rerun(trace, sham);
     ++s.spent;
     s.result.runs.push_back(after.run.string());
