@@ -29,7 +29,7 @@ export function checksView(v: Verdict): HTMLElement {
   const box = el('section', {class: 'checks'}, el('h2', {}, 'Three checks'));
   for (const c of v.checks) box.append(el('div', {class: `check ${c.state}`, title: c.what}, el('b', {}, c.name), el('span', {}, c.state), el('span', {}, number(c.value)), el('small', {}, c.low === null ? '' : `healthy ${number(c.low)} to ${number(c.high)}`)));
   const scores = el('div', {class: 'bars'}, el('h2', {}, 'Artifact scores'));
-  for (const s of v.scores) scores.append(bar(s.symptom, s.score, s.score > 0.5 ? 'bad' : ''));
+  for (const s of v.scores) scores.append(bar(s.symptom, s.score, s.score > 0.1 ? 'bad' : ''));
   const ranking = el('div', {class: 'bars'}, el('h2', {}, 'Subsystems'));
   for (const r of v.ranking.slice(0, 5)) ranking.append(bar(r.subsystem, r.weight));
   box.append(scores);

@@ -50,6 +50,23 @@ void colours(const Image& image, ImageStatistics& s) {
   s.distinct_colours = static_cast<double>(std::count_if(cells.begin(), cells.end(), [&](int c) { return c > 0.005 * count; }));
 }
 
+// Where colours run into each other instead of meeting at an edge.
+void smear(const Image& image, ImageStatistics& s) {
+  double shaded = 0, edges = 0, all = 0;
+  for (int y = 0; y + 1 < image.height; ++y)
+    for (int x = 0; x + 1 < image.width; ++x, ++all) {
+      int change = 0;
+      for (int k = 0; k < image.channels; ++k) {
+        const auto at = [&](int a, int b) { return int{image.pixels[static_cast<std::size_t>((b * image.width + a) * image.channels + k)]}; };
+        change = std::max({change, std::abs(at(x + 1, y) - at(x, y)), std::abs(at(x, y + 1) - at(x, y))});
+      }
+      shaded += change >= 3 && change <= 16;
+      edges += change > 16;
+    }
+  s.shading = shaded / std::max(all, 1.0);
+  s.soft_edges = shaded / (edges + 0.02 * all + 1);
+}
+
 // Noise where the picture is flat: on texture the same estimator reads texture.
 double flat_noise(const std::vector<double>& luma, int width, int height) {
   struct Tile {
@@ -118,6 +135,7 @@ ImageStatistics image_statistics(const Image& image) {
   for (const double v : luma) s.mean_luma += v / n, square += v * v / n;
   s.std_luma = std::sqrt(std::max(0.0, square - s.mean_luma * s.mean_luma));
   colours(image, s);
+  smear(image, s);
   std::vector<double> gradient;
   for (int y = 0; y + 1 < image.height; ++y)
     for (int x = 0; x + 1 < image.width; ++x) {
@@ -135,7 +153,7 @@ ImageStatistics image_statistics(const Image& image) {
 std::vector<std::pair<std::string, double>> listed(const ImageStatistics& s) {
   return {{"mean_luma", s.mean_luma},   {"std_luma", s.std_luma},     {"clip_low", s.clip_low},     {"clip_high", s.clip_high},
           {"mean_chroma", s.mean_chroma}, {"max_chroma", s.max_chroma}, {"cast_red", s.cast_red},   {"cast_blue", s.cast_blue},
-          {"noise", s.noise},           {"sharpness", s.sharpness},   {"texture", s.texture},       {"banding", s.banding},
+          {"noise", s.noise},           {"sharpness", s.sharpness},   {"texture", s.texture}, {"shading", s.shading}, {"soft_edges", s.soft_edges},       {"banding", s.banding},
           {"blockiness", s.blockiness}, {"distinct_colours", s.distinct_colours}};
 }
 

@@ -21,6 +21,8 @@ struct ImageStatistics {
   double noise = 0;                    // standard deviation on the flattest tenth of 4x4 tiles (Haar HH, MAD / 0.6745)
   double sharpness = 0;                // 95th percentile of the gradient
   double texture = 0;                  // median gradient: high when flat areas are not flat
+  double shading = 0;                  // share of pixels whose strongest channel changes by 3 to 16 to a neighbour: smear
+  double soft_edges = 0;               // those pixels per pixel on a real edge (over 16)
   double banding = 0;                  // share of pixels in runs of >= 8 equal luma that end in a one-level step
   double blockiness = 0;               // gradient on the 8-pixel grid / beside it, on smooth areas
   double distinct_colours = 0;         // colour cells (16 levels a channel) that hold over 0.5 % of the pixels

@@ -15,11 +15,18 @@ const std::map<std::string, std::vector<const char*>>& symptoms() {
       {"colour", {"mean_chroma", "max_chroma", "cast_red", "cast_blue", "clip_low", "clip_high"}},
       {"contrast", {"mean_luma", "std_luma"}},
       {"noise", {"noise", "texture"}},
-      {"blur", {"sharpness"}},
+      {"blur", {"sharpness", "shading", "soft_edges"}},
       {"banding", {"banding", "blockiness"}},
       {"clutter", {"distinct_colours"}},
       {"latent", {"latent.rms", "latent.max_abs", "latent.high_frequency"}}};
   return table;
+}
+
+// A feature that hardly varied on healthy runs gets a least half width: two per cent for shares, else a twentieth of a
+// gray level or two per cent of its size.
+double floor_of(const std::string& name, const Band& band) {
+  const bool share = name.find("clip") == 0 || name == "shading";
+  return share ? 0.02 : std::max(0.05, 0.02 * std::abs(band.median));
 }
 
 }  // namespace
@@ -49,9 +56,8 @@ std::vector<SymptomScore> artifact_scores(const TraceReader& run, const Baseline
     for (const char* name : names) {
       const auto value = values.find(name);
       const auto band = baseline.features.find(name);
-      // A feature that never varied on healthy runs gets a width of one unit (a gray level) or one per cent of its size.
       if (value != values.end() && band != baseline.features.end())
-        deviation = std::max(deviation, band->second.deviation(value->second, std::string(name).find("clip") == 0 ? 0.02 : std::max(0.05, 0.02 * std::abs(band->second.median))));
+        deviation = std::max(deviation, band->second.deviation(value->second, floor_of(name, band->second)));
     }
     out.push_back({symptom, 1 - std::exp(-deviation)});
     worst = std::max(worst, out.back().score);

@@ -10,12 +10,12 @@
 namespace safelight {
 namespace {
 
-constexpr double kWiden = 0.25;
+constexpr double kWiden = 0.25, kWidenFeatures = 0.05;  // features are many runs' extremes already
 
-Band band_of(std::vector<double> values) {
+Band band_of(std::vector<double> values, double widen = kWiden) {
   std::sort(values.begin(), values.end());
   const double width = values.back() - values.front();
-  return {values.front() - kWiden * width, values[values.size() / 2], values.back() + kWiden * width};
+  return {values.front() - widen * width, values[values.size() / 2], values.back() + widen * width};
 }
 
 Json to_json(const Band& b) { return {b.low, b.median, b.high}; }
@@ -24,10 +24,10 @@ Band band_from(const Json& j) { return {j.at(0).get<double>(), j.at(1).get<doubl
 
 using Pool = std::map<std::string, std::vector<double>>;
 
-std::map<std::string, Band> bands_of(const Pool& pool) {
+std::map<std::string, Band> bands_of(const Pool& pool, double widen = kWiden) {
   std::map<std::string, Band> out;
   for (const auto& [name, values] : pool)
-    if (!values.empty()) out[name] = band_of(values);
+    if (!values.empty()) out[name] = band_of(values, widen);
   return out;
 }
 
@@ -88,7 +88,7 @@ Baseline build_baseline(const std::vector<TraceReader>& runs) {
     }
   }
   b.facts = bands_of(facts);
-  b.features = bands_of(features);
+  b.features = bands_of(features, kWidenFeatures);
   return b;
 }
 

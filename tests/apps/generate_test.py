@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""The command line on the embedded model: equal bytes, verdicts with proof, bad input, a killed run."""
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BINARY, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
+PROMPT = "a red circle left of a blue square"
+
+
+class CommandLine(unittest.TestCase):
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="safelight-test-"))
+        self.env = dict(os.environ, SAFELIGHT_RUNS=str(self.dir / "runs"), XDG_CACHE_HOME=str(self.dir / "cache"))
+
+    def tearDown(self):
+        shutil.rmtree(self.dir)
+
+    def run_it(self, *args, status=0):
+        done = subprocess.run([BINARY, *args], env=self.env, capture_output=True, timeout=300)
+        self.assertEqual(done.returncode, status, done.stderr.decode(errors="replace"))
+        return done.stdout
+
+    def generate(self, *args, status=0):
+        return json.loads(self.run_it("generate", PROMPT, "--seed", "7", "--json", *args, status=status))
+
+    def sha(self, result):
+        return hashlib.sha256(pathlib.Path(result["images"][0]).read_bytes()).hexdigest()
+
+    def test_equal_requests_give_equal_bytes_whatever_is_watched(self):
+        shas = {self.sha(self.generate("--probes", level)) for level in ("none", "summary", "full", "summary")}
+        self.assertEqual(len(shas), 1)
+        self.assertTrue(json.loads(self.run_it("replay", "latest", "--json"))["agree"])
+
+    def test_unchanged_restarts_give_the_same_bytes_for_every_scheduler(self):
+        schedulers = json.loads(self.run_it("list", "schedulers", "--json"))["schedulers"]
+        for scheduler in [s["name"] for s in schedulers]:
+            first = self.generate("--scheduler", scheduler, "--steps", "6", "--probes", "full")
+            for step in (0, 1, 3, 5):
+                change = {"restart": {"run": first["run"], "step": step}}
+                again = self.generate("--scheduler", scheduler, "--steps", "6", "--interventions", json.dumps(change))
+                self.assertEqual(self.sha(first), self.sha(again), f"{scheduler} from step {step}")
+
+    def test_guidance_is_blamed_and_the_cure_is_shown(self):
+        verdict = self.generate("--guidance", "30", "--diagnose")["verdict"]
+        self.assertEqual((verdict["healthy"], verdict["trigger"]), (False, "guidance"))
+        cure = [c for c in verdict["counterfactuals"] if c["cures"]]
+        self.assertTrue(cure and len(cure[0]["after"]) >= 3)
+        self.assertGreater(min(cure[0]["sham"]), max(cure[0]["after"]))
+
+    def test_the_recommended_setting_is_healthy(self):
+        self.assertTrue(self.generate("--diagnose")["verdict"]["healthy"])
+
+    def test_flat_attention_is_found_at_its_step(self):
+        for step in (4, 11):
+            change = {"attention": [{"steps": {"from": step, "to": -1}, "factor": 0.0}]}
+            verdict = self.generate("--interventions", json.dumps(change), "--diagnose")["verdict"]
+            self.assertEqual(verdict["subsystem"], "cross-attention")
+            self.assertLessEqual(abs(verdict["step"] - step), 1)
+
+    def damaged_model(self, change):
+        model = self.dir / "damaged"
+        shutil.copytree(SOURCE / "models" / "signs-nano", model)
+        change(model)
+        return str(model)
+
+    def test_a_wrong_prediction_type_is_blamed_on_the_configuration(self):
+        def wrong(model):
+            file = model / "scheduler" / "scheduler_config.json"
+            config = json.loads(file.read_text())
+            config["prediction_type"] = "v_prediction"
+            file.write_text(json.dumps(config))
+        verdict = self.generate("--model", self.damaged_model(wrong), "--diagnose")["verdict"]
+        self.assertIn(verdict["subsystem"], ("configuration", "scheduler"))
+
+    def test_a_nan_in_a_weight_is_refused_by_name(self):
+        def poison(model):
+            file = model / "unet" / "diffusion_pytorch_model.safetensors"
+            data = bytearray(file.read_bytes())
+            header = 8 + int.from_bytes(data[:8], "little")
+            data[header:header + 2] = b"\x00\x7e"
+            file.write_bytes(data)
+        result = self.generate("--model", self.damaged_model(poison), "--diagnose", status=1)
+        self.assertIn("diffusion_pytorch_model.safetensors", result["verdict"]["sentence"])
+        self.assertIn("tensor", result["verdict"]["sentence"])
+
+    def test_bad_input_is_refused_clearly(self):
+        for args in (["--width", "7"], ["--steps", "0"], ["--guidance", "nan"], ["--scheduler", "sorcery"], ["--probes", "all"], ["--model", "none"],
+                     ["--count", "0"], ["--dtype", "int4"], ["--interventions", "{\"spell\":1}"], ["--interventions", "{"]):
+            done = subprocess.run([BINARY, "generate", PROMPT, *args], env=self.env, capture_output=True, timeout=60)
+            self.assertIn(done.returncode, (1, 2), args)
+            self.assertTrue(done.stderr, args)
+        long_prompt = self.dir / "long.txt"
+        long_prompt.write_text("x" * (1 << 20) + "\n")
+        self.run_it("generate", "--from", str(long_prompt), status=1)
+        done = subprocess.run([BINARY.encode(), b"generate", b"red \xff circle"], env=self.env, capture_output=True, timeout=60)
+        self.assertIn(done.returncode, (1, 2))
+        self.run_it("generate", "")
+
+    def test_a_missing_component_is_named(self):
+        model = self.damaged_model(lambda m: shutil.rmtree(m / "vae"))
+        done = subprocess.run([BINARY, "generate", PROMPT, "--model", model], env=self.env, capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"vae", done.stderr)
+
+    def test_a_killed_run_can_be_reported(self):
+        out = self.dir / "killed"
+        process = subprocess.Popen([BINARY, "generate", PROMPT, "--steps", "1000", "--out", str(out)], env=self.env, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not ((out / "steps.jsonl").exists() and (out / "steps.jsonl").read_bytes().count(b"\n") > 20):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        report = json.loads(self.run_it("report", str(out), "--json"))["report"]
+        page = pathlib.Path(report).read_text()
+        self.assertIn('"status":"running"', page)
+        self.assertNotIn("https://", page.replace("http://www.w3.org", ""))
+
+    def test_unknown_words_are_told(self):
+        result = json.loads(self.run_it("generate", "a red dragon", "--json", "--diagnose"))
+        self.assertEqual(result["unknown_words"], ["dragon"])
+        self.assertEqual(result["verdict"]["subsystem"], "prompt")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0]])
