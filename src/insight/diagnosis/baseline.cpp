@@ -10,7 +10,7 @@
 namespace safelight {
 namespace {
 
-constexpr double kWiden = 0.25, kWidenFeatures = 0.05;  // features are many runs' extremes already
+constexpr double kWiden = 0.25, kWidenFeatures = 0.08;  // features are many runs' extremes already
 
 Band band_of(std::vector<double> values, double widen = kWiden) {
   std::sort(values.begin(), values.end());

@@ -13,7 +13,7 @@
 namespace safelight {
 
 // Healthy values lay within [low, high]; the ends are the extremes seen, widened by a quarter of their distance
-// (a twentieth for features of the finished picture).
+// (less for features of the finished picture).
 struct Band {
   double low = 0, median = 0, high = 0;
   // 0 inside; outside the distance to the nearer end in half widths. At least `floor` counts as half width.
