@@ -91,7 +91,10 @@ void ClipTokenizer::read_specials(const std::filesystem::path& directory) {
   pad_ = id("pad_token", kEnd);
   if (config.contains("model_max_length") && config["model_max_length"].is_number_integer())
     max_length_ = static_cast<int>(std::clamp<std::int64_t>(config["model_max_length"].get<std::int64_t>(), 3, 1 << 16));
-  closed_ = config.contains("safelight_words") && config["safelight_words"] == true;
+  if (!config.contains("safelight_words")) return;
+  const Json& words = config["safelight_words"];
+  if (!words.is_array()) corrupt(directory / "tokenizer_config.json", "safelight_words must be a list of words");
+  for (const Json& word : words) closed_.insert(word.is_string() ? word.get<std::string>() : "");
 }
 
 std::vector<std::string> ClipTokenizer::split(std::u32string_view s) const {
@@ -156,7 +159,7 @@ TokenizedPrompt ClipTokenizer::encode(std::string_view utf8, int max_length) con
   }
   for (const auto& [word, special] : words) {
     const std::vector<std::string> pieces = special ? std::vector<std::string>{word} : pieces_of(word);
-    if (closed_ && (pieces.size() != 1 || !vocabulary_.contains(pieces[0]))) {
+    if (!closed_.empty() && !special && !closed_.contains(word)) {
       out.unknown_words.push_back(word);
       continue;
     }
@@ -206,7 +209,7 @@ void write_clip_tokenizer(const std::filesystem::path& directory, const std::vec
   config["tokenizer_class"] = "CLIPTokenizer";
   config["model_max_length"] = max_length;
   config["do_lower_case"] = true;
-  config["safelight_words"] = true;
+  config["safelight_words"] = words;
   std::filesystem::create_directories(directory);
   write_file_atomic(directory / "vocab.json", vocabulary.dump(0) + "\n");
   write_file_atomic(directory / "merges.txt", merge_text);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -23,7 +24,7 @@ class ClipTokenizer final : public Tokenizer {
   std::int64_t eos_id() const override { return eos_; }
   std::int64_t pad_id() const override { return pad_; }
   std::int64_t vocabulary_size() const { return static_cast<std::int64_t>(vocabulary_.size()); }
-  bool closed() const { return closed_; }
+  bool closed() const { return !closed_.empty(); }
 
  private:
   struct Segment {
@@ -40,12 +41,12 @@ class ClipTokenizer final : public Tokenizer {
   std::vector<std::string> specials_;
   std::int64_t bos_ = 0, eos_ = 0, pad_ = 0, unk_ = 0;
   int max_length_ = 77;
-  bool closed_ = false;  // whole words only: others are unknown
+  std::set<std::string> closed_;  // when not empty, the only words that are known
   Cleaning cleaning_ = Cleaning::repaired;
 };
 
 // Writes the directory of a tokenizer whose tokens are whole words: an ordinary CLIP tokenizer whose merges build each
-// word, with "safelight_words": true in tokenizer_config.json so that other words are reported instead of spelled.
+// word, with the list "safelight_words" in tokenizer_config.json so that other words are reported instead of spelled.
 void write_clip_tokenizer(const std::filesystem::path& directory, const std::vector<std::string>& words, int max_length);
 
 }  // namespace safelight

@@ -124,10 +124,15 @@ Series test(const Treatment& t, const TraceReader& trace, const Baseline& baseli
     s.result.sham.push_back(score_of(shammed.run, baseline));
   }
   if (ms_before > 0 && ms_after > 0) s.result.cost_ratio = ms_after / ms_before;
-  const auto healthy = [](const std::vector<double>& v) { return std::count_if(v.begin(), v.end(), [](double x) { return x <= kHealthyScore; }); };
-  const auto n = static_cast<std::ptrdiff_t>(s.result.after.size());
-  // A cure heals nearly all seeds; the sham and the unchanged runs heal less than half of them.
-  s.result.cures = healthy(s.result.after) * 3 >= n * 2 && healthy(s.result.sham) * 2 < n && healthy(s.result.before) * 2 < n;
+  // Of the seeds that were bad, a cure heals at least two thirds, and the sham at most half as many.
+  int bad = 0, healed = 0, by_sham = 0;
+  for (std::size_t k = 0; k < s.result.before.size(); ++k) {
+    if (s.result.before[k] <= kHealthyScore) continue;
+    ++bad;
+    healed += s.result.after[k] <= kHealthyScore;
+    by_sham += s.result.sham[k] <= kHealthyScore;
+  }
+  s.result.cures = bad >= 2 && healed * 3 >= bad * 2 && by_sham * 2 <= healed;
   return s;
 }
 

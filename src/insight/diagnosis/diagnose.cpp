@@ -119,6 +119,8 @@ void conclude(Verdict& v, const Finding& f, const TraceReader& trace) {
     if (c.cures)
       v.sentence += fmt::format(" Changing it to {} removes it (artifact score {:.2f} -> {:.2f} over {} seeds, sham {:.2f}) {}.", c.change, mean(c.before),
                                 mean(c.after), c.after.size(), mean(c.sham), cost_text(c.cost_ratio));
+    else if (mean(c.before) <= kHealthyScore)
+      v.sentence += fmt::format(" The finished picture does not show it (artifact score {:.2f}), so no cure could be measured.", mean(c.before));
     else
       v.sentence += fmt::format(" {} did not remove it (artifact score {:.2f} -> {:.2f}, sham {:.2f}).", c.change, mean(c.before), mean(c.after), mean(c.sham));
   }

@@ -25,8 +25,8 @@ class Experiment {
 };
 
 struct DiagnoseOptions {
-  int counterfactuals = 12;   // reruns that may be spent; 0: observe only
-  int seeds = 3;
+  int counterfactuals = 15;   // reruns that may be spent; 0: observe only
+  int seeds = 5;
 };
 
 using DiagnoseProgress = std::function<void(const std::string& what, double part)>;

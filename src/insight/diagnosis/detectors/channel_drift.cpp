@@ -2,6 +2,7 @@
 // direction in the decoder; the prediction is checked in the pixels.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "insight/diagnosis/detector.h"
@@ -13,7 +14,8 @@ namespace {
 std::string predicted_shift(const Baseline& b, std::size_t channel, double amount) {
   if (channel + 1 >= b.latent_to_rgb.size()) return "";
   const auto& row = b.latent_to_rgb[channel];
-  return fmt::format("predicts a colour shift of ({:+.0f}, {:+.0f}, {:+.0f}) of 255", row[0] * amount * 127.5, row[1] * amount * 127.5, row[2] * amount * 127.5);
+  const auto shift = [&](double unit) { return std::clamp(unit * amount * 127.5, -255.0, 255.0); };
+  return fmt::format("predicts a colour shift of ({:+.0f}, {:+.0f}, {:+.0f}) of 255", shift(row[0]), shift(row[1]), shift(row[2]));
 }
 
 std::vector<Finding> detect(const DetectorInput& in) {
@@ -32,7 +34,10 @@ std::vector<Finding> detect(const DetectorInput& in) {
     moved += band && band->deviation(rows[step][e], 0.02) > 1.0;
   }
   if (moved > 1 && moved * 2 > static_cast<int>(rows[step].size())) return {};
-  const double amount = d->value - d->band.median;
+  // What the finished latent carries of it is what the decoder turns into colour.
+  const double last = in.trace.values("latents.mean").back()[d->element];
+  const Band* usual = in.baseline->band("latents.mean", d->element, in.trace.nodes().back().timestep);
+  const double amount = usual ? last - usual->median : 0.0;
   Finding f{.subsystem = "denoiser", .cause = "channel-drift", .first_step = d->first_step, .last_step = d->last_step, .severity = d->severity,
             .module = fmt::format("latent channel {}", d->element),
             .what = fmt::format("latent channel {} leaves its band at step {} and {}", d->element, d->first_step, predicted_shift(*in.baseline, d->element, amount)),
