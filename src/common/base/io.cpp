@@ -71,6 +71,13 @@ std::string read_file(const std::filesystem::path& file, std::uint64_t limit) {
   return out;
 }
 
+void write_file_once(const std::filesystem::path& file, std::string_view content) {
+  const int fd = ::open(file.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+  if (fd < 0) fail(file, "cannot be written");
+  const bool written = write_all(fd, content);
+  if (::close(fd) != 0 || !written) fail(file, "cannot be written");
+}
+
 void write_file_atomic(const std::filesystem::path& file, std::string_view content) {
   std::string temporary = file.string() + ".XXXXXX";
   const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);

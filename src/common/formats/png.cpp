@@ -31,6 +31,10 @@ std::string encode_png(const Image& image, const PngText& text, int level) {
   };
   require(spng_set_option(ctx.get(), SPNG_ENCODE_TO_BUFFER, 1));
   require(spng_set_option(ctx.get(), SPNG_IMG_COMPRESSION_LEVEL, level));
+  if (image.pixels.size() < 1024) {  // zlib's usual quarter of a megabyte of tables costs more than a small picture
+    require(spng_set_option(ctx.get(), SPNG_IMG_WINDOW_BITS, 10));
+    require(spng_set_option(ctx.get(), SPNG_IMG_MEM_LEVEL, 1));
+  }
   spng_ihdr header{};
   header.width = static_cast<std::uint32_t>(image.width);
   header.height = static_cast<std::uint32_t>(image.height);

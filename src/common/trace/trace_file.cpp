@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 
@@ -16,6 +18,16 @@ namespace safelight {
 namespace {
 
 Json number(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }
+
+void append_number(std::string& out, double v) {
+  const auto rounded = static_cast<float>(v);
+  if (!std::isfinite(rounded)) {
+    out += "null";
+    return;
+  }
+  std::array<char, 32> text;
+  out.append(text.data(), std::to_chars(text.data(), text.data() + text.size(), rounded).ptr);
+}
 
 std::vector<int64_t> with_rows(int64_t rows, std::vector<int64_t> shape) {
   shape.insert(shape.begin(), rows);
@@ -45,14 +57,16 @@ void TraceFile::update() { write_file_atomic(directory_ / "run.json", run_.dump(
 void TraceFile::declare(const SeriesInfo& s) { series_.push_back(s); }
 void TraceFile::declare_map(const MapInfo& m) { maps_.push_back(m); }
 
+// Written as text at once: a run records thousands of numbers, and each is a measurement with a float's precision.
 void TraceFile::series(const std::string& name, std::span<const double> v) {
-  if (v.size() == 1) {
-    values_[name] = number(v[0]);
-    return;
+  values_ += values_.empty() ? "\"" : ",\"";
+  values_ += name;
+  values_ += v.size() == 1 ? "\":" : "\":[";
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    if (i > 0) values_ += ',';
+    append_number(values_, v[i]);
   }
-  Json list = Json::array();
-  for (const double x : v) list.push_back(number(x));
-  values_[name] = std::move(list);
+  if (v.size() != 1) values_ += ']';
 }
 
 void TraceFile::map(const std::string& name, int64_t row, std::span<const float> v) {
@@ -66,8 +80,9 @@ void TraceFile::fact(const std::string& probe, const std::string& key, Json valu
   run_["facts"][probe][key] = std::move(value);
 }
 
+// The step's line in steps.jsonl follows, and nobody reads a preview without it.
 void TraceFile::preview(int step, const Image& image) {
-  if (encoder_) write_file_atomic(directory_ / ("preview-" + std::to_string(step) + ".png"), encoder_(image, ""));
+  if (encoder_) write_file_once(directory_ / ("preview-" + std::to_string(step) + ".png"), encoder_(image, ""));
 }
 
 void TraceFile::start_steps(const RestartLayout& layout) {
@@ -101,20 +116,16 @@ void TraceFile::store_restart(const StoredRestart& r) {
   if (r.steps_done == 0) {
     run_["restart_0"] = restart_note_;  // there is no finished step yet to carry it
     restart_note_ = nullptr;
-    update();
   }
 }
 
 void TraceFile::end_step(int step, const NodeInfo& node) {
-  const Json line = {{"step", step},
-                     {"node", {{"alpha", node.alpha}, {"sigma", number(node.sigma)}, {"timestep", node.timestep}}},
-                     {"values", values_},
-                     {"maps", maps_written_},
-                     {"restart", restart_note_}};
-  const std::string text = line.dump() + "\n";
+  const Json place = {{"alpha", node.alpha}, {"sigma", number(node.sigma)}, {"timestep", node.timestep}};
+  const std::string text = "{\"step\":" + std::to_string(step) + ",\"node\":" + place.dump() + ",\"values\":{" + values_ +
+                           "},\"maps\":" + Json(maps_written_).dump() + ",\"restart\":" + restart_note_.dump() + "}\n";
   if (::write(steps_descriptor_, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
     throw Error(ErrorCode::io, "'" + (directory_ / "steps.jsonl").string() + "' cannot be written: " + std::strerror(errno));
-  values_ = Json::object();
+  values_.clear();
   maps_written_.clear();
   restart_note_ = nullptr;
 }

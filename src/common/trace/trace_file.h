@@ -45,7 +45,8 @@ class TraceFile final : public TraceWriter {
 
  private:
   std::filesystem::path directory_;
-  Json run_, values_ = Json::object(), restart_note_;
+  Json run_, restart_note_;
+  std::string values_;  // of the current step, as the members of a JSON object
   Encoder encoder_;
   std::vector<SeriesInfo> series_;
   std::vector<MapInfo> maps_;

@@ -74,7 +74,6 @@ void RunState::begin_trace() {
                        .latent_width = watch ? watch->plan().width : latent_width_};
     for (const auto& probe : options.probes) probe->on_start(view, *options.trace);
     options.trace->start_steps(request.probes == "none" ? TraceFile::RestartLayout{} : restart_layout());
-    options.trace->update();
   });
 }
 
@@ -98,6 +97,7 @@ void RunState::start_restart() {
   }
   first_step_ = solver->step();
   store_restart_point(first_step_);
+  if (options.trace) timed_probe([&] { options.trace->update(); });  // from here on a killed run can be opened and restarted
   step_x_ = solver->next() ? solver->next()->model_input : solver->latent();
 }
 

@@ -7,10 +7,10 @@
 #include <chrono>
 #include <cmath>
 
+#include "engine/pipelines/float_math.h"
+
 namespace safelight {
 namespace {
-
-constexpr std::size_t kLanes = 16;
 
 class Stopwatch {
  public:
@@ -22,9 +22,69 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_;
 };
 
+constexpr std::size_t kTogether = 4;
+
+std::size_t padded_to_lanes(std::size_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+struct Queries {
+  const float* first = nullptr;
+  std::size_t stride = 0, count = 0, dim = 0;
+};
+
+// Adds softmax(q k^T * scale) of every query to its row of `map` [count,tokens]; keys: [padded / kLanes,dim,kLanes], 0 for
+// padding. Returns the sum over queries of the logits' standard deviation. Four queries at a time hide the latency of one.
+SAFELIGHT_WIDE double add_softmax(const Queries& q, const float* keys, std::size_t tokens, float scale, float* map) {
+  const std::size_t padded = padded_to_lanes(tokens);
+  std::vector<float> rows(kTogether * padded), padding(padded, 0.0f);
+  for (std::size_t t = tokens; t < padded; ++t) padding[t] = -1e30f;  // far below every logit
+  double spread = 0;
+  for (std::size_t i = 0; i < q.count; i += kTogether) {
+    const float* query[kTogether];
+    for (std::size_t n = 0; n < kTogether; ++n) query[n] = q.first + std::min(i + n, q.count - 1) * q.stride;
+    for (std::size_t block = 0; block < padded; block += kLanes) {
+      Lanes sum[kTogether] = {}, key;
+      for (std::size_t d = 0; d < q.dim; ++d) {
+        load(key, keys + block * q.dim + d * kLanes);
+        for (std::size_t n = 0; n < kTogether; ++n) sum[n] += query[n][d] * key;
+      }
+      for (std::size_t n = 0; n < kTogether; ++n) store(rows.data() + n * padded + block, sum[n] * scale);
+    }
+    for (std::size_t n = 0; n < std::min(kTogether, q.count - i); ++n) {
+      float* l = rows.data() + n * padded;
+      Lanes v, mask, top = Lanes{} - 3e38f, sum = {}, square = {}, weight = {};
+      for (std::size_t block = 0; block < padded; block += kLanes) {
+        load(v, l + block);
+        load(mask, padding.data() + block);
+        sum += v;
+        square += v * v;
+        v += mask;
+        top = v > top ? v : top;
+        store(l + block, v);
+      }
+      const float highest = largest_of(top);
+      for (std::size_t block = 0; block < padded; block += kLanes) {
+        load(v, l + block);
+        v -= highest;
+        exp_of_negative(v);
+        weight += v;
+        store(l + block, v);
+      }
+      const float count = static_cast<float>(tokens), mean = sum_of(sum) / count, share = 1.0f / sum_of(weight);
+      spread += std::sqrt(std::max(0.0f, sum_of(square) / count - mean * mean));
+      float* out = map + (i + n) * padded;
+      for (std::size_t block = 0; block < padded; block += kLanes) {
+        load(v, l + block);
+        load(mask, out + block);
+        store(out + block, mask + v * share);
+      }
+    }
+  }
+  return spread;
+}
+
 }  // namespace
 
-BlockSummary summarise(const float* x, std::size_t n) {
+SAFELIGHT_WIDE BlockSummary summarise(const float* x, std::size_t n) {
   std::array<float, kLanes> sum2{}, sum4{}, top{}, bad{};
   const std::size_t whole = n / kLanes * kLanes;
   for (std::size_t i = 0; i < whole; i += kLanes)
@@ -77,56 +137,41 @@ bool ForwardWatch::wants_attention(std::string_view, bool cross) const {
 void ForwardWatch::on_attention(const AttentionCall& call) {
   if (call.q.size(2) != plan_.height * plan_.width) return;
   const Stopwatch stopwatch(spent_ms_);
-  const int64_t heads = call.q.size(1), queries = call.q.size(2), dim = call.q.size(3), tokens = call.k.size(2);
+  const auto size = [](const at::Tensor& t, int64_t d) { return static_cast<std::size_t>(t.size(d)); };
+  const auto stride = [](const at::Tensor& t, int64_t d) { return static_cast<std::size_t>(t.stride(d)); };
+  const std::size_t heads = size(call.q, 1), queries = size(call.q, 2), dim = size(call.q, 3), tokens = size(call.k, 2);
   if (layers_++ == 0) {
     attention_.height = plan_.height;
     attention_.width = plan_.width;
-    attention_.tokens = tokens;
-    attention_.map.assign(static_cast<std::size_t>(queries * tokens), 0.0f);
+    attention_.tokens = call.k.size(2);
+    sum_.assign(queries * padded_to_lanes(tokens), 0.0f);
   }
   const bool direct = call.q.scalar_type() == at::kFloat && call.q.is_cpu() && call.q.stride(3) == 1 && call.k.stride(3) == 1;
   const at::Tensor q = direct ? call.q : call.q.to(at::kCPU, at::kFloat).contiguous();
   const at::Tensor k = direct ? call.k : call.k.to(at::kCPU, at::kFloat).contiguous();
-  std::vector<float> keys(static_cast<std::size_t>(dim * tokens)), logits(static_cast<std::size_t>(tokens));
+  const auto image = static_cast<std::size_t>(plan_.image);
+  keys_.assign(dim * padded_to_lanes(tokens), 0.0f);
   double spread = 0;
-  for (int64_t h = 0; h < heads; ++h) {
-    const float* kh = k.data_ptr<float>() + plan_.image * k.stride(0) + h * k.stride(1);
-    for (int64_t t = 0; t < tokens; ++t)
-      for (int64_t d = 0; d < dim; ++d) keys[static_cast<std::size_t>(d * tokens + t)] = kh[t * k.stride(2) + d];
-    const float* qh = q.data_ptr<float>() + plan_.image * q.stride(0) + h * q.stride(1);
-    for (int64_t i = 0; i < queries; ++i) {
-      std::fill(logits.begin(), logits.end(), 0.0f);
-      float* l = logits.data();
-      for (int64_t d = 0; d < dim; ++d) {
-        const float value = qh[i * q.stride(2) + d] * static_cast<float>(call.scale);
-        const float* row = keys.data() + d * tokens;
-        for (int64_t t = 0; t < tokens; ++t) l[t] += value * row[t];
-      }
-      float highest = l[0], sum = 0, square = 0, total = 0;
-      for (int64_t t = 0; t < tokens; ++t) {
-        highest = std::max(highest, l[t]);
-        sum += l[t];
-        square += l[t] * l[t];
-      }
-      const float mean = sum / static_cast<float>(tokens);
-      spread += std::sqrt(std::max(0.0f, square / static_cast<float>(tokens) - mean * mean));
-      for (int64_t t = 0; t < tokens; ++t) total += l[t] = std::exp(l[t] - highest);
-      float* out = attention_.map.data() + i * tokens;
-      for (int64_t t = 0; t < tokens; ++t) out[t] += l[t] / total;
-    }
+  for (std::size_t h = 0; h < heads; ++h) {
+    const float* kh = k.data_ptr<float>() + image * stride(k, 0) + h * stride(k, 1);
+    for (std::size_t t = 0; t < tokens; ++t)
+      for (std::size_t d = 0; d < dim; ++d) keys_[(t / kLanes * dim + d) * kLanes + t % kLanes] = kh[t * stride(k, 2) + d];
+    const Queries rows{.first = q.data_ptr<float>() + image * stride(q, 0) + h * stride(q, 1), .stride = stride(q, 2), .count = queries, .dim = dim};
+    spread += add_softmax(rows, keys_.data(), tokens, static_cast<float>(call.scale), sum_.data());
   }
   attention_.logit_std += spread / static_cast<double>(heads * queries);
 }
 
 const AttentionSummary* ForwardWatch::attention() {
   if (layers_ == 0) return nullptr;
-  if (attention_.tokens > 0 && attention_.height > 0) {
-    float total = 0;
-    for (int64_t t = 0; t < attention_.tokens; ++t) total += attention_.map[static_cast<std::size_t>(t)];
-    const float scale = total > 0 ? 1.0f / total : 0.0f;  // every row sums to heads * layers
-    for (float& v : attention_.map) v *= scale;
-    attention_.logit_std /= static_cast<double>(layers_);
-  }
+  const auto tokens = static_cast<std::size_t>(attention_.tokens), padded = padded_to_lanes(tokens), queries = sum_.size() / padded;
+  attention_.map.resize(queries * tokens);
+  float total = 0;  // every row sums to heads * layers
+  for (std::size_t t = 0; t < tokens; ++t) total += sum_[t];
+  const float scale = total > 0 ? 1.0f / total : 0.0f;
+  for (std::size_t i = 0; i < queries; ++i)
+    for (std::size_t t = 0; t < tokens; ++t) attention_.map[i * tokens + t] = sum_[i * padded + t] * scale;
+  attention_.logit_std /= static_cast<double>(layers_);
   return &attention_;
 }
 

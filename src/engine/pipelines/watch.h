@@ -34,6 +34,7 @@ class ForwardWatch final : public ForwardObserver {
  private:
   Plan plan_;
   AttentionSummary attention_;
+  std::vector<float> sum_, keys_;  // of the maps [queries, tokens padded], and one head's keys; kept between steps
   std::vector<BlockSummary> blocks_;
   std::size_t layers_ = 0;
   double spent_ms_ = 0;

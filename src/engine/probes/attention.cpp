@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/pipelines/float_math.h"
 #include "engine/probes/table.h"
 
 namespace safelight {
@@ -11,6 +12,31 @@ namespace {
 struct WordMap {
   double entropy = 0, peak = 0, coverage = 0, x = 0, y = 0;
 };
+
+// The sum of p log p; terms below 1e-9 count as nothing.
+SAFELIGHT_WIDE double sum_p_log_p(const float* p, std::size_t n) {
+  constexpr std::size_t kBlock = 4096;  // float within a block, double across: exact enough and wide
+  double total = 0;
+  for (std::size_t first = 0; first < n; first += kBlock) {
+    Lanes sum = {}, v;
+    for (std::size_t i = first; i < std::min(n, first + kBlock); i += kLanes) {
+      if (i + kLanes <= n) {
+        load(v, p + i);
+      } else {
+        float rest[kLanes] = {};
+        std::copy(p + i, p + n, rest);
+        load(v, rest);
+      }
+      const IntLanes counts = v > 1e-9f;
+      const Lanes share = counts ? v : Lanes{} + 1.0f;
+      Lanes logarithm = share;
+      log_of_positive(logarithm);
+      sum += share * logarithm;
+    }
+    total += sum_of(sum);
+  }
+  return total;
+}
 
 class Attention final : public Probe {
  public:
@@ -44,26 +70,31 @@ class Attention final : public Probe {
     routing(a, trace);
     trace.series("attention.logit_std", a.logit_std);
     if (words_ > 0) per_word(s.index, a, trace);
-    divergence(a, trace);
-    previous_ = a.map;
   }
 
  private:
-  void routing(const AttentionSummary& a, TraceWriter& trace) const {
+  void routing(const AttentionSummary& a, TraceWriter& trace) {
     const int64_t area = a.height * a.width;
-    double entropy = 0, begin = 0, end = 0, padding = 0;
-    for (int64_t i = 0; i < area; ++i)
-      for (int64_t t = 0; t < a.tokens; ++t) {
-        const float p = a.map[static_cast<std::size_t>(i * a.tokens + t)];
-        entropy -= p > 1e-9f ? p * std::log(p) : 0.0f;
-        if (t == 0) begin += p;
-        else if (t == words_ + 1) end += p;
-        else if (t > words_ + 1) padding += p;
-      }
+    double begin = 0, end = 0, padding = 0;
+    for (int64_t i = 0; i < area; ++i) {
+      const float* row = a.map.data() + i * a.tokens;
+      begin += row[0];
+      if (words_ + 1 < a.tokens) end += row[words_ + 1];
+      for (int64_t t = words_ + 2; t < a.tokens; ++t) padding += row[t];
+    }
     const auto n = static_cast<double>(area);
-    trace.series("attention.routing_entropy", entropy / n / std::log(static_cast<double>(a.tokens)));
+    const double entropy = sum_p_log_p(a.map.data(), a.map.size()) / n;
+    trace.series("attention.routing_entropy", -entropy / std::log(static_cast<double>(a.tokens)));
     const double shares[3] = {begin / n, end / n, padding / n};
     trace.series("attention.special_share", shares);
+    // Jensen-Shannon divergence: the entropy of the mean less the mean of the entropies.
+    if (previous_.size() == a.map.size()) {
+      for (std::size_t i = 0; i < previous_.size(); ++i) previous_[i] = 0.5f * (previous_[i] + a.map[i]);
+      const double mixed = sum_p_log_p(previous_.data(), previous_.size()) / n;
+      trace.series("attention.js", std::max(0.0, 0.5 * (entropy + previous_entropy_) - mixed));
+    }
+    previous_ = a.map;
+    previous_entropy_ = entropy;
   }
 
   WordMap measure(const AttentionSummary& a, int64_t token, std::vector<float>& map) const {
@@ -76,12 +107,14 @@ class Attention final : public Probe {
       m.peak = std::max(m.peak, static_cast<double>(map[i]));
       m.coverage += map[i] > even ? 1.0 / static_cast<double>(map.size()) : 0.0;
     }
+    // H(p / total) = log(total) - sum(p log p) / total
+    m.entropy = std::log(total) - sum_p_log_p(map.data(), map.size()) / total;
     for (std::size_t i = 0; i < map.size(); ++i) {
-      const double p = map[i] / total;
-      m.entropy -= p > 1e-12 ? p * std::log(p) : 0.0;
-      m.x += p * static_cast<double>(static_cast<int64_t>(i) % a.width) / static_cast<double>(a.width);
-      m.y += p * static_cast<double>(static_cast<int64_t>(i) / a.width) / static_cast<double>(a.height);
+      m.x += map[i] * static_cast<double>(static_cast<int64_t>(i) % a.width);
+      m.y += map[i] * static_cast<double>(static_cast<int64_t>(i) / a.width);
     }
+    m.x /= total * static_cast<double>(a.width);
+    m.y /= total * static_cast<double>(a.height);
     m.entropy /= std::log(static_cast<double>(map.size()));
     return m;
   }
@@ -125,21 +158,11 @@ class Attention final : public Probe {
     return pairs > 0 ? sum / pairs : 0.0;
   }
 
-  void divergence(const AttentionSummary& a, TraceWriter& trace) const {
-    if (previous_.size() != a.map.size()) return;
-    double sum = 0;
-    for (std::size_t i = 0; i < a.map.size(); ++i) {
-      const double p = a.map[i], q = previous_[i], m = 0.5 * (p + q);
-      if (p > 1e-9) sum += 0.5 * p * std::log(p / m);
-      if (q > 1e-9) sum += 0.5 * q * std::log(q / m);
-    }
-    trace.series("attention.js", sum / static_cast<double>(a.height * a.width));
-  }
-
   std::vector<std::string> labels_;
   int64_t words_ = 0;
   std::vector<WordMap> centres_;
   std::vector<float> previous_;
+  double previous_entropy_ = 0;  // negative: sum of p log p per pixel
 };
 
 }  // namespace
