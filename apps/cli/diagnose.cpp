@@ -8,7 +8,7 @@ namespace safelight::app {
 Command diagnose_command(CLI::App& app, Context& context) {
   struct Arguments {
     std::string run = "latest";
-    int counterfactuals = 15;
+    int counterfactuals = 25;
   };
   auto a = std::make_shared<Arguments>();
   CLI::App* c = app.add_subcommand("diagnose", "Say what broke a stored run, and prove it by reruns");

@@ -18,7 +18,7 @@ struct Arguments {
   std::string out, from, interventions;
   double guidance = -1;
   bool guidance_given = false, diagnose = false;
-  int counterfactuals = 15;
+  int counterfactuals = 25;
 };
 
 Json run_json(const FinishedRun& run) {

@@ -64,7 +64,7 @@ std::vector<std::vector<double>> fit_latent_to_rgb(Engine& engine, const Generat
   return rows;
 }
 
-constexpr int kFitRuns = 40;
+constexpr int kFitRuns = 40, kEditRuns = 100;
 
 }  // namespace
 
@@ -95,6 +95,11 @@ Baseline calibrate(Engine& engine, const std::string& model, const std::filesyst
   for (int i = 0; i < options.runs; ++i) healthy.push_back(one(i));
   Baseline b = build_baseline(healthy);
   for (const auto& row : components->latent_to_rgb) b.latent_to_rgb.push_back({row[0], row[1], row[2]});
+  EngineExperiment experiment(engine, scratch / "edits");
+  std::vector<double> moves;
+  for (std::size_t i = 0; i < std::min<std::size_t>(healthy.size(), kEditRuns); ++i)
+    moves.push_back(latent_move(healthy[i], TraceReader(experiment.rerun(healthy[i], sham_of({}, kSmallEdit)).run)));
+  b.small_edit = band_of(moves);
   int alarms = 0;
   for (int i = 0; i < options.held_out_runs; ++i) {
     const TraceReader run = one(options.runs + i);

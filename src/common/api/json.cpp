@@ -89,7 +89,8 @@ template <class V>
 void fields(V& v, Counterfactual& c) {
   v("change", c.change), v("subsystem", c.subsystem), v("trigger", c.trigger), v("interventions", c.interventions);
   v("runs", c.runs), v("sham_runs", c.sham_runs), v("before", c.before), v("after", c.after), v("sham", c.sham);
-  v("cures", c.cures), v("cost_ratio", c.cost_ratio);
+  v("cures", c.cures), v("p_value", c.p_value), v("predicted_shift", c.predicted_shift);
+  v("measured_shift", c.measured_shift), v("cost_ratio", c.cost_ratio);
 }
 
 template <class V>

@@ -54,6 +54,8 @@ struct Counterfactual {
   std::vector<std::string> runs, sham_runs;     // run directories
   std::vector<double> before, after, sham;      // overall artifact scores per seed
   bool cures = false;
+  double p_value = 1.0;             // Fisher's exact test: treated runs against those as they were and under the sham
+  std::vector<double> predicted_shift, measured_shift;  // mean colour r, g, b, -255..255: from latents, in pixels; may be empty
   double cost_ratio = 1.0;          // time of the changed run / time of the original
 };
 

@@ -176,11 +176,18 @@ LatentStatistics latent_statistics(std::span<const float> v, std::size_t channel
     s.std.push_back(std::sqrt(variance));
     energy += variance * static_cast<double>(area);
     total += square;
+    double across = 0, down = 0, fourth = 0;
     for (std::size_t y = 0; y < height; ++y)
-      for (std::size_t x = 0; x + 1 < width; ++x) {
-        const double d = p[y * width + x + 1] - p[y * width + x];
-        differences += d * d;
+      for (std::size_t x = 0; x < width; ++x) {
+        const double v = p[y * width + x], centred = (v - mean) * (v - mean);
+        fourth += centred * centred;
+        if (x + 1 < width) across += (p[y * width + x + 1] - v) * (p[y * width + x + 1] - v);
+        if (y + 1 < height) down += (p[(y + 1) * width + x] - v) * (p[(y + 1) * width + x] - v);
       }
+    differences += across;
+    const auto pairs = static_cast<double>(std::max<std::size_t>(1, height * (width - 1) + (height - 1) * width));
+    s.roughness.push_back((across + down) / pairs / (2 * variance + 1e-6));
+    s.kurtosis.push_back(fourth / static_cast<double>(area) / (variance * variance + 1e-6));
   }
   s.rms = std::sqrt(total / static_cast<double>(v.size()));
   s.high_frequency = energy > 0 ? differences / (2 * energy) : 0;

@@ -34,6 +34,8 @@ std::vector<std::pair<std::string, double>> listed(const ImageStatistics& s);
 
 struct LatentStatistics {
   std::vector<double> mean, std;       // per channel
+  std::vector<double> roughness;       // per channel: mean square of neighbouring differences / (2 variance), 0..2
+  std::vector<double> kurtosis;        // per channel: 3 for a normal distribution
   double rms = 0, max_abs = 0;
   double high_frequency = 0;           // energy of neighbouring differences / energy about the mean
 };

@@ -44,7 +44,8 @@ struct StepView {
   int index = 0;
   Node node, next;
   double guidance = 1.0;
-  at::Tensor x;           // before the step
+  at::Tensor entered;     // at the start of the step
+  at::Tensor x;           // at its last evaluation; the same for solvers that evaluate once
   at::Tensor x_next;      // after it
   at::Tensor cond, uncond, guided;  // raw outputs; `uncond` undefined without guidance
   at::Tensor x0, eps;     // the guided estimate in two forms

@@ -30,6 +30,10 @@ void evaluate(RunState& s, const Evaluation& wanted) {
   s.combined = classifier_free_guidance(s.cond, s.uncond, w);
   s.estimate = s.converter.estimate(s.combined, x, wanted.node);
   s.input = x;
+  if (s.entered_step != step) {
+    s.entered_step = step;
+    s.entered = x;
+  }
 }
 
 void denoise(RunState& s) {

@@ -45,6 +45,8 @@ class RunState {
   std::optional<ForwardWatch> watch;
   Conditioning conditioning;
   at::Tensor cond, uncond, combined, input;  // of the last evaluation
+  at::Tensor entered;                        // input of the step's first evaluation
+  int entered_step = -1;
   Estimate estimate;
 
  private:

@@ -136,7 +136,7 @@ void RunState::finish_step(int step) {
     const at::Tensor after = wanted ? wanted->model_input : solver->latent();
     timed_probe([&] {
       if (!options.probes.empty()) {
-        StepView view{.index = step, .node = node, .next = next, .guidance = guidance_at(step), .x = view_of(input),
+        StepView view{.index = step, .node = node, .next = next, .guidance = guidance_at(step), .entered = view_of(entered), .x = view_of(input),
                       .x_next = view_of(after), .cond = view_of(cond), .uncond = view_of(uncond), .guided = view_of(combined),
                       .x0 = view_of(estimate.x0), .eps = view_of(estimate.eps)};
         if (watch) {

@@ -17,6 +17,7 @@ class Snr final : public Probe {
     trace.declare({"snr.drift_db", "dB", {channels}, "snr", "measured minus expected: positive is cleaner", labels});
     trace.declare({"latents.mean", "", {channels}, "snr", "mean of the denoised estimate", labels});
     trace.declare({"latents.std", "", {channels}, "snr", "standard deviation of the denoised estimate", labels});
+    trace.declare({"snr.handoff", "", {channels}, "snr", "change of the mean between steps, in standard deviations: 0 unless something moved the latents", labels});
     trace.declare({"latents.noise_mean", "", {channels}, "snr", "mean of the noise estimate: 0 when a channel is not pushed", labels});
   }
 
@@ -49,7 +50,26 @@ class Snr final : public Probe {
     trace.series("latents.mean", mean);
     trace.series("latents.std", deviation);
     trace.series("latents.noise_mean", noise_mean);
+    handoff(s, channels, trace);
   }
+
+ private:
+  // Between two steps nothing may touch the latents: what a step left is what the next one starts from.
+  void handoff(const StepView& s, std::size_t channels, TraceWriter& trace) {
+    const auto entered = values_of(s.entered), left = values_of(s.x_next);
+    if (left_.size() == entered.size()) {
+      const std::size_t area = entered.size() / channels;
+      std::vector<double> moved;
+      for (std::size_t c = 0; c < channels; ++c) {
+        const Moments now = moments(entered.subspan(c * area, area)), was = moments(std::span<const float>(left_).subspan(c * area, area));
+        moved.push_back((now.mean - was.mean) / (was.std + 1e-6));
+      }
+      trace.series("snr.handoff", moved);
+    }
+    left_.assign(left.begin(), left.end());
+  }
+
+  std::vector<float> left_;  // the latents as the last step left them
 };
 
 }  // namespace

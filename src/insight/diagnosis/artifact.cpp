@@ -41,6 +41,12 @@ std::vector<std::pair<std::string, double>> artifact_features(const TraceReader&
     out.emplace_back("latent.rms", s.rms);
     out.emplace_back("latent.max_abs", s.max_abs);
     out.emplace_back("latent.high_frequency", s.high_frequency);
+    for (std::size_t c = 0; c < s.std.size(); ++c) {
+      const std::string channel = std::to_string(c);
+      out.emplace_back("latent.std." + channel, s.std[c]);
+      out.emplace_back("latent.roughness." + channel, s.roughness[c]);
+      out.emplace_back("latent.kurtosis." + channel, s.kurtosis[c]);
+    }
   }
   return out;
 }
@@ -62,6 +68,8 @@ std::vector<SymptomScore> artifact_scores(const TraceReader& run, const Baseline
     out.push_back({symptom, 1 - std::exp(-deviation)});
     worst = std::max(worst, out.back().score);
   }
+  out.push_back({"combination", 1 - std::exp(-baseline.joint.deviation(values))});
+  worst = std::max(worst, out.back().score);
   out.push_back({"overall", worst});
   return out;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "common/base/error.h"
 #include "common/base/json_read.h"
@@ -12,7 +13,7 @@ namespace {
 
 constexpr double kWiden = 0.25, kWidenFeatures = 0.08;  // features are many runs' extremes already
 
-Band band_of(std::vector<double> values, double widen = kWiden) {
+Band widened_band(std::vector<double> values, double widen) {
   std::sort(values.begin(), values.end());
   const double width = values.back() - values.front();
   return {values.front() - widen * width, values[values.size() / 2], values.back() + widen * width};
@@ -27,7 +28,7 @@ using Pool = std::map<std::string, std::vector<double>>;
 std::map<std::string, Band> bands_of(const Pool& pool, double widen = kWiden) {
   std::map<std::string, Band> out;
   for (const auto& [name, values] : pool)
-    if (!values.empty()) out[name] = band_of(values, widen);
+    if (!values.empty()) out[name] = widened_band(values, widen);
   return out;
 }
 
@@ -57,11 +58,14 @@ const Band* Baseline::band(const std::string& name, std::size_t element, double 
   return nullptr;
 }
 
+Band band_of(std::vector<double> values) { return widened_band(std::move(values), kWiden); }
+
 Baseline build_baseline(const std::vector<TraceReader>& runs) {
   Baseline b;
   b.runs = static_cast<int>(runs.size());
   std::map<std::string, std::vector<std::vector<std::vector<double>>>> pool;
   Pool facts, features;
+  std::vector<Features> together;
   for (const TraceReader& run : runs) {
     for (const SeriesInfo& s : run.series()) {
       const auto& rows = run.values(s.name);
@@ -77,7 +81,8 @@ Baseline build_baseline(const std::vector<TraceReader>& runs) {
     for (const auto& [group, entries] : run.run()["facts"].items())
       for (const auto& [key, value] : entries.items())
         if (value.is_number()) facts[group + "." + key].push_back(value.get<double>());
-    for (const auto& [name, value] : artifact_features(run)) features[name].push_back(value);
+    together.push_back(artifact_features(run));
+    for (const auto& [name, value] : together.back()) features[name].push_back(value);
   }
   for (const auto& [name, elements] : pool) {
     auto& out = b.series[name];
@@ -89,13 +94,15 @@ Baseline build_baseline(const std::vector<TraceReader>& runs) {
   }
   b.facts = bands_of(facts);
   b.features = bands_of(features, kWidenFeatures);
+  b.joint = joint_band(together);
   return b;
 }
 
 Json to_json(const Baseline& b) {
   Json json = {{"format", "safelight-baseline/1"}, {"runs", b.runs}, {"false_alarm_rate", b.false_alarm_rate},
                {"false_alarm_runs", b.false_alarm_runs}, {"latent_to_rgb", b.latent_to_rgb},
-               {"series", Json::object()}, {"facts", Json::object()}, {"features", Json::object()}};
+               {"series", Json::object()}, {"facts", Json::object()}, {"features", Json::object()}, {"joint", to_json(b.joint)},
+               {"small_edit", b.small_edit ? to_json(*b.small_edit) : Json(nullptr)}};
   for (const auto& [name, elements] : b.series)
     for (const auto& bins : elements) {
       Json row = Json::array();
@@ -123,7 +130,11 @@ Baseline baseline_from_json(const Json& json, const std::string& where) {
       }
     for (const auto& [name, band] : json.at("facts").items()) b.facts[name] = band_from(band);
     for (const auto& [name, band] : json.at("features").items()) b.features[name] = band_from(band);
+    if (json.contains("joint")) b.joint = joint_band_from_json(json["joint"]);
+    if (json.contains("small_edit") && !json["small_edit"].is_null()) b.small_edit = band_from(json["small_edit"]);
     return b;
+  } catch (const std::invalid_argument& e) {
+    throw Error(ErrorCode::corrupt_file, where + ": " + e.what() + "; run `safelight lab calibrate` again");
   } catch (const Json::exception& e) {
     throw Error(ErrorCode::corrupt_file, where + ": " + e.what() + "; run `safelight lab calibrate` again");
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/trace/trace.h"
+#include "insight/diagnosis/joint.h"
 
 namespace safelight {
 
@@ -26,6 +27,8 @@ struct Baseline {
   std::map<std::string, std::vector<std::vector<std::optional<Band>>>> series;
   std::map<std::string, Band> facts;      // "decoder.gain"
   std::map<std::string, Band> features;   // of picture and latent, for artifact scores
+  JointBand joint;                        // of all features together
+  std::optional<Band> small_edit;         // move of the final latent when the initial noise is turned by kSmallEdit
   std::vector<std::vector<double>> latent_to_rgb;  // rows: channels and one constant
   int runs = 0;
   double false_alarm_rate = 0;            // measured on runs that took no part in making the bands
@@ -35,9 +38,13 @@ struct Baseline {
   static int bin_of(double timestep);
 };
 
+// The size of the edit of the latent-difference check: the noise becomes sqrt(1 - s^2) noise + s other noise.
+inline constexpr double kSmallEdit = 0.05;
+
 // Series whose length is the number of words are pooled over the words.
 bool is_per_word(const std::string& series);
 
+Band band_of(std::vector<double> values);
 Baseline build_baseline(const std::vector<TraceReader>& runs);
 Json to_json(const Baseline& baseline);
 // Throws Error(corrupt_file) naming `where`.

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "common/api/json.h"
@@ -13,6 +14,7 @@ namespace {
 struct Treatment {
   std::string name, subsystem, trigger;
   Interventions change;        // the run's own interventions with exactly one thing changed
+  bool shifts_colour = false;  // the change predicts a shift of colour
   bool restartable = false;    // the change takes effect only from `from_step` on
   int from_step = 0;
 };
@@ -48,6 +50,7 @@ Treatment treatment_for(const Finding& f, const TraceReader& trace, const Interv
   } else if (f.cause == "channel-drift" && !own.latents.empty()) {
     t.change.latents.clear();
     t.name = "latent channel not pushed";
+    t.shifts_colour = true;
     t.restartable = true;
     t.from_step = std::max(0, f.first_step - 1);
   } else if (f.cause == "prediction-type" && !f.evidence.empty()) {
@@ -62,14 +65,6 @@ Treatment treatment_for(const Finding& f, const TraceReader& trace, const Interv
 
 double score_of(const std::filesystem::path& run, const Baseline& baseline) { return overall(artifact_scores(TraceReader(run), baseline)); }
 
-std::vector<float> latent_of(const std::filesystem::path& run) { return TraceReader(run).final_latent().values; }
-
-double distance(const std::vector<float>& a, const std::vector<float>& b) {
-  double d = 0, s = 1e-12;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) d += (a[i] - b[i]) * (a[i] - b[i]), s += static_cast<double>(a[i]) * a[i];
-  return std::sqrt(d / s);
-}
-
 // The last stored restart point at or before the step at which the change begins to matter.
 void restart_where_enough(Treatment& t, const TraceReader& trace) {
   if (!t.restartable) return;
@@ -79,60 +74,107 @@ void restart_where_enough(Treatment& t, const TraceReader& trace) {
   if (best > 0) t.change.restart = RestartPoint{std::filesystem::absolute(trace.directory()).string(), best};
 }
 
-// A change without a theory: the initial noise is rotated by as much as the treatment moved the final latent.
-Interventions sham_of(const Interventions& own, double size) {
-  Interventions sham = own;
-  sham.restart.reset();
-  sham.sham = Sham{size, 1};
-  return sham;
+// One-sided Fisher's exact test (Fisher 1922): the chance that so few of the treated runs are bad if treatment changed
+// nothing. The hypergeometric tail, in logarithms of factorials.
+double fisher(int treated_bad, int treated, int other_bad, int other) {
+  const auto choose = [](int n, int k) { return std::lgamma(n + 1.0) - std::lgamma(k + 1.0) - std::lgamma(n - k + 1.0); };
+  const int bad = treated_bad + other_bad, all = treated + other;
+  double p = 0;
+  for (int k = std::max(0, bad - other); k <= treated_bad; ++k) p += std::exp(choose(bad, k) + choose(all - bad, treated - k) - choose(all, treated));
+  return std::min(p, 1.0);
 }
 
-struct Series {
+int bad_of(const std::vector<double>& scores) {
+  return static_cast<int>(std::count_if(scores.begin(), scores.end(), [](double s) { return s > kHealthyScore; }));
+}
+
+// Treated runs are healthy nearly always, and significantly more often than the runs as they were and under the sham
+// taken together. Looking again after each seed asks for the stricter level.
+constexpr double kLevel = 0.025, kLevelAtEnd = 0.05;
+
+void judge(Counterfactual& c, bool last) {
+  const int bad = bad_of(c.after), n = static_cast<int>(c.after.size()), before = bad_of(c.before), sham = bad_of(c.sham);
+  c.p_value = fisher(bad, n, before + sham, 2 * n);
+  c.cures = n >= 3 && bad * 4 <= n && sham > bad && c.p_value <= (last ? kLevelAtEnd : kLevel);
+}
+
+struct Tested {
   Counterfactual result;
   int spent = 0;
 };
 
-Series test(const Treatment& t, const TraceReader& trace, const Baseline& baseline, Experiment& experiment, const Interventions& own,
+// Mean colour of a picture, 0..255.
+std::array<double, 3> mean_colour(const Image& image) {
+  std::array<double, 3> sum{};
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) sum[i % 3] += image.pixels[i];
+  for (double& v : sum) v /= std::max(1.0, static_cast<double>(image.pixels.size()) / 3);
+  return sum;
+}
+
+// What the latents of two runs say about the difference of their colours, and what the pixels say.
+void compare_colours(const TraceReader& healthy, const TraceReader& broken, const Baseline& baseline, Counterfactual& c) {
+  const StoredTensor a = healthy.final_latent(), b = broken.final_latent();
+  const auto good = healthy.image(0), bad = broken.image(0);
+  if (a.shape.size() != 3 || a.shape != b.shape || !good || !bad || good->channels != 3 || bad->channels != 3) return;
+  const auto channels = static_cast<std::size_t>(a.shape[0]);
+  if (baseline.latent_to_rgb.size() != channels + 1) return;
+  const std::size_t area = a.values.size() / channels;
+  const auto before = mean_colour(*good), after = mean_colour(*bad);
+  for (std::size_t k = 0; k < 3; ++k) {
+    // The cheap decode of each place is clipped as pixels are, then averaged.
+    double shift = 0;
+    for (std::size_t i = 0; i < area; ++i) {
+      double from = baseline.latent_to_rgb[channels][k], to = from;
+      for (std::size_t ch = 0; ch < channels; ++ch) {
+        from += baseline.latent_to_rgb[ch][k] * a.values[ch * area + i];
+        to += baseline.latent_to_rgb[ch][k] * b.values[ch * area + i];
+      }
+      shift += (std::clamp(to, -1.0, 1.0) - std::clamp(from, -1.0, 1.0)) * 127.5 / static_cast<double>(area);
+    }
+    c.predicted_shift.push_back(shift);
+    c.measured_shift.push_back(after[k] - before[k]);
+  }
+}
+
+Tested test(const Treatment& t, const TraceReader& trace, const Baseline& baseline, Experiment& experiment, const Interventions& own,
             const DiagnoseOptions& options, const DiagnoseProgress& progress) {
-  Series s;
+  Tested s;
   s.result = {.change = t.name, .subsystem = t.subsystem, .trigger = t.trigger, .interventions = t.change};
   const auto seed = trace.run()["resolved"].value("seed", std::uint64_t{0});
-  double ms_before = trace.run().value("total_ms", 0.0), ms_after = 0;
-  for (int k = 0; k < options.seeds; ++k) {
-    const auto at = [&](const Interventions& base, bool own_seed) {
+  const auto rerun = [&](const Interventions& change) { return ++s.spent, experiment.rerun(trace, change); };
+  const double ms_before = trace.run().value("total_ms", 0.0);
+  double gain = 1;  // size of a sham / how far it moves the final latent
+  for (int k = 0; k < options.seeds && !s.result.cures; ++k) {
+    const auto at = [&](const Interventions& base) {
       Interventions i = base;
-      if (!own_seed) {
+      if (k > 0) {
         i.seed = seed + static_cast<std::uint64_t>(k);
         i.restart.reset();  // a restart point belongs to one seed
       }
       return i;
     };
     if (progress) progress("testing " + t.name, static_cast<double>(k) / options.seeds);
-    std::filesystem::path before = trace.directory();
-    if (k > 0) before = experiment.rerun(trace, at(own, false)).run, ++s.spent;
-    const auto after = experiment.rerun(trace, at(t.change, k == 0));
-    ++s.spent;
-    if (k == 0) ms_after = after.ms;
-    const double moved = distance(latent_of(before), latent_of(after.run));
-    Interventions sham = at(sham_of(own, std::clamp(moved, 0.05, 1.0)), false);
-    const auto shammed = experiment.rerun(trace, sham);
-    ++s.spent;
+    const std::filesystem::path before = k > 0 ? rerun(at(own)).run : trace.directory();
+    const auto after = rerun(at(t.change));
+    if (k == 0 && ms_before > 0) s.result.cost_ratio = after.ms / ms_before;
+    if (k == 0 && t.shifts_colour) compare_colours(TraceReader(after.run), trace, baseline, s.result);
+    const double moved = latent_move(TraceReader(before), TraceReader(after.run));
+    const double target = std::isfinite(moved) ? std::clamp(moved, 0.05, 1.5) : 1.0;
+    double size = std::clamp(target * gain, 0.02, 1.0);
+    auto shammed = rerun(at(sham_of(own, size)));
+    if (k == 0) {  // one secant step towards a sham that moves the latent as far as the treatment does
+      const double got = latent_move(TraceReader(before), TraceReader(shammed.run));
+      if (std::isfinite(got) && got > 1e-6) gain = size / got;
+      const double better = std::clamp(target * gain, 0.02, 1.0);
+      if (std::abs(better - size) > 0.25 * size) shammed = rerun(at(sham_of(own, better)));
+    }
     s.result.runs.push_back(after.run.string());
     s.result.sham_runs.push_back(shammed.run.string());
     s.result.before.push_back(score_of(before, baseline));
     s.result.after.push_back(score_of(after.run, baseline));
     s.result.sham.push_back(score_of(shammed.run, baseline));
+    judge(s.result, k + 1 == options.seeds);
   }
-  if (ms_before > 0 && ms_after > 0) s.result.cost_ratio = ms_after / ms_before;
-  // Of the seeds that were bad, a cure heals at least two thirds, and the sham at most half as many.
-  int bad = 0, healed = 0, by_sham = 0;
-  for (std::size_t k = 0; k < s.result.before.size(); ++k) {
-    if (s.result.before[k] <= kHealthyScore) continue;
-    ++bad;
-    healed += s.result.after[k] <= kHealthyScore;
-    by_sham += s.result.sham[k] <= kHealthyScore;
-  }
-  s.result.cures = bad >= 2 && healed * 3 >= bad * 2 && by_sham * 2 <= healed;
   return s;
 }
 
@@ -147,14 +189,14 @@ void bisect(const TraceReader& trace, const Baseline& baseline, Experiment& expe
     Treatment t = treatment_for(f, trace, own);
     if (t.name.empty() || std::find(tried.begin(), tried.end(), t.name) != tried.end()) continue;
     DiagnoseOptions within = options;
-    within.seeds = std::min(options.seeds, (left + 1) / 3);
+    within.seeds = std::min(options.seeds, left / 3);
     if (within.seeds < 1) {
       verdict.notes.push_back("the budget of reruns is spent");
       return;
     }
     tried.push_back(t.name);
     restart_where_enough(t, trace);
-    const Series s = test(t, trace, baseline, experiment, own, within, progress);
+    const Tested s = test(t, trace, baseline, experiment, own, within, progress);
     left -= s.spent;
     verdict.counterfactuals.push_back(s.result);
     if (s.result.cures) return;

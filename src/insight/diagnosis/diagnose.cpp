@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "common/api/json.h"
 #include "insight/diagnosis/artifact.h"
 
 namespace safelight {
@@ -48,7 +49,7 @@ SanityCheck banded(const std::string& name, double value, const Band* band, doub
   return c;
 }
 
-std::vector<SanityCheck> three_checks(const TraceReader& trace, const Baseline* baseline) {
+std::vector<SanityCheck> three_checks(const TraceReader& trace, const Baseline* baseline, Experiment* experiment) {
   std::vector<SanityCheck> out;
   const DetectorInput in{trace, baseline};
   double spread = std::nan("");
@@ -61,13 +62,13 @@ std::vector<SanityCheck> three_checks(const TraceReader& trace, const Baseline* 
     if (baseline) band = baseline->band("attention.logit_std", 0, trace.nodes()[static_cast<std::size_t>(step)].timestep);
   }
   out.push_back(banded("attention", spread, band, 0.01, "spread of the cross-attention logits over the words"));
-  double change = std::nan("");
-  band = nullptr;
-  if (trace.has("latents.change") && trace.steps_done() > 1) {
-    change = trace.scalar("latents.change").back();
-    if (baseline) band = baseline->band("latents.change", 0, trace.nodes().back().timestep);
+  double move = std::nan("");
+  if (experiment && trace.run().value("status", std::string()) == "finished") {
+    const Interventions own = interventions_from_json(trace.run().value("interventions", Json::object()));
+    move = latent_move(trace, TraceReader(experiment->rerun(trace, sham_of(own, kSmallEdit)).run));
   }
-  out.push_back(banded("latent-difference", change, band, 0.02, "change of the denoised estimate in the last step"));
+  out.push_back(banded("latent-difference", move, baseline && baseline->small_edit ? &*baseline->small_edit : nullptr, 0.02,
+                       fmt::format("move of the final latent when the initial noise is turned by {}; needs a rerun", kSmallEdit)));
   const auto fidelity = baseline ? baseline->facts.find("decoder.linear_psnr_db") : std::map<std::string, Band>::const_iterator{};
   const bool has = baseline && fidelity != baseline->facts.end();
   out.push_back(banded("decoder", fact(trace, "decoder", "linear_psnr_db"), has ? &fidelity->second : nullptr, 0.5,
@@ -101,6 +102,19 @@ std::string cost_text(double ratio) {
   return ratio > 0.9 && ratio < 1.1 ? "at the same cost" : fmt::format("at {:.1f} times the time", ratio);
 }
 
+std::string colour_text(const Counterfactual& c) {
+  double both = 0, predicted = 1e-9, measured = 1e-9;
+  for (std::size_t k = 0; k < 3; ++k) {
+    both += c.predicted_shift[k] * c.measured_shift[k];
+    predicted += c.predicted_shift[k] * c.predicted_shift[k];
+    measured += c.measured_shift[k] * c.measured_shift[k];
+  }
+  const bool found = both > 0.7 * std::sqrt(predicted * measured) && measured > 0.04 * predicted;  // direction, and a fifth of the size
+  const auto shift = [](const std::vector<double>& v) { return fmt::format("({:+.0f}, {:+.0f}, {:+.0f})", v[0], v[1], v[2]); };
+  return fmt::format(" The latents predict a shift of the mean colour by {} of 255; the pixels show {}: the prediction is {}.", shift(c.predicted_shift),
+                     shift(c.measured_shift), found ? "confirmed" : "not confirmed");
+}
+
 void conclude(Verdict& v, const Finding& f, const TraceReader& trace) {
   const CauseInfo& info = cause_info(f.cause);
   v.subsystem = f.subsystem;
@@ -116,13 +130,14 @@ void conclude(Verdict& v, const Finding& f, const TraceReader& trace) {
   if (v.timestep >= 0) v.sentence += fmt::format(" (step {} of {}, timestep {:.0f})", f.first_step, trace.steps_done(), v.timestep);
   v.sentence += ".";
   for (const Counterfactual& c : v.counterfactuals) {
+    if (c.predicted_shift.size() == 3) v.sentence += colour_text(c);
     if (c.cures)
-      v.sentence += fmt::format(" Changing it to {} removes it (artifact score {:.2f} -> {:.2f} over {} seeds, sham {:.2f}) {}.", c.change, mean(c.before),
+      v.sentence += fmt::format(" With {} it is gone (artifact score {:.2f} -> {:.2f} over {} seeds, sham {:.2f}), {}.", c.change, mean(c.before),
                                 mean(c.after), c.after.size(), mean(c.sham), cost_text(c.cost_ratio));
     else if (mean(c.before) <= kHealthyScore)
       v.sentence += fmt::format(" The finished picture does not show it (artifact score {:.2f}), so no cure could be measured.", mean(c.before));
     else
-      v.sentence += fmt::format(" {} did not remove it (artifact score {:.2f} -> {:.2f}, sham {:.2f}).", c.change, mean(c.before), mean(c.after), mean(c.sham));
+      v.sentence += fmt::format(" With {} it was not shown to be gone (artifact score {:.2f} -> {:.2f}, sham {:.2f}).", c.change, mean(c.before), mean(c.after), mean(c.sham));
   }
 }
 
@@ -131,7 +146,7 @@ void conclude(Verdict& v, const Finding& f, const TraceReader& trace) {
 Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment* experiment, const DiagnoseOptions& options,
                  const DiagnoseProgress& progress) {
   Verdict v;
-  v.checks = three_checks(trace, baseline);
+  v.checks = three_checks(trace, baseline, options.counterfactuals > 0 ? experiment : nullptr);
   if (baseline) v.scores = artifact_scores(trace, *baseline);
   else v.notes.push_back("the model has no baseline (`safelight lab calibrate` makes one); only faults that show without one were looked for");
   v.findings = detect_all({trace, baseline});

@@ -1,7 +1,6 @@
 // From a trace to a verdict: checks, scores, findings, order, counterfactual reruns, the sentence.
 #pragma once
 
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -9,24 +8,13 @@
 #include "common/api/verdict.h"
 #include "common/base/error.h"
 #include "insight/diagnosis/detector.h"
+#include "insight/diagnosis/experiment.h"
 
 namespace safelight {
 
-// Reruns a stored run with one thing changed. Implemented where engine and diagnosis meet.
-class Experiment {
- public:
-  virtual ~Experiment() = default;
-  struct Outcome {
-    std::filesystem::path run;
-    double ms = 0;
-  };
-  // `change` replaces the interventions of the base run. Throws Error when the run fails.
-  virtual Outcome rerun(const TraceReader& base, const Interventions& change) = 0;
-};
-
 struct DiagnoseOptions {
-  int counterfactuals = 15;   // reruns that may be spent; 0: observe only
-  int seeds = 5;
+  int counterfactuals = 25;   // reruns that may be spent; 0: observe only
+  int seeds = 8;              // at most, per change that is tested
 };
 
 using DiagnoseProgress = std::function<void(const std::string& what, double part)>;
