@@ -63,7 +63,7 @@ class Recorded final : public NoiseSource {
 SolverInputs solver_inputs(const Case& c, const Json& scheduler, const Json& kwargs) {
   SolverInputs in;
   in.config = SchedulerConfig::from_json(scheduler, "scheduler_config");
-  in.eta = kwargs.value("eta", 0.0);
+  if (kwargs.contains("eta")) in.eta = kwargs["eta"].get<double>();
   in.use_clipped_output = kwargs.value("use_clipped_model_output", false);
   in.lms_order = kwargs.value("order", 4);
   in.s_churn = kwargs.value("s_churn", 0.0);
@@ -85,6 +85,7 @@ void scheduler_case(Case& c) {
   in.steps = c.config.at("num_inference_steps");
   if (kw.contains("timesteps")) in.custom.timesteps = kw["timesteps"].get<std::vector<double>>();
   if (kw.contains("sigmas")) in.custom.sigmas = kw["sigmas"].get<std::vector<double>>();
+  if (kw.contains("mu")) in.custom.mu = kw["mu"].get<double>();
   if (kw.contains("original_inference_steps")) in.custom.original_steps = kw["original_inference_steps"];
   Recorded noise(c);
   in.source = &noise;

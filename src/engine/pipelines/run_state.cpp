@@ -17,6 +17,7 @@ double ms_between(std::chrono::steady_clock::time_point a, std::chrono::steady_c
 SchedulerConfig scheduler_for(const Components& c, const GenerateRequest& r) {
   const std::string where = "'" + (c.directory / "scheduler" / "scheduler_config.json").string() + "'";
   SchedulerConfig config = SchedulerConfig::from_json(c.scheduler_config, where, solver_named(r.scheduler.solver).class_name);
+  if (const auto adjust = solver_named(r.scheduler.solver).adjust) adjust(config);
   const std::string& spacing = r.scheduler.spacing;
   if (spacing == "karras") {
     config.sigmas = "karras";
@@ -161,7 +162,7 @@ void RunState::draw_noise() {
   SolverInputs in;
   in.config = scheduler;
   in.steps = request.steps;
-  in.eta = request.scheduler.eta.value_or(0.0);
+  in.eta = request.scheduler.eta;
   in.noise = noise;
   in.source = noise_source_.get();
   solver = make_solver(in);

@@ -9,6 +9,8 @@ at::Tensor Converter::eps(const at::Tensor& raw, const at::Tensor& x, const Node
     case Prediction::epsilon: return raw;
     case Prediction::v_prediction: return n.alpha * raw + n.sigma * x;  // Salimans and Ho, arXiv:2202.00512
     case Prediction::sample: return (x - n.alpha * raw) / n.sigma;
+    case Prediction::flow: return x + n.alpha * raw;  // Lipman et al., arXiv:2210.02747
+    case Prediction::edm: return n.sigma * x - n.alpha * raw;
   }
   return raw;
 }
@@ -18,6 +20,8 @@ at::Tensor Converter::x0(const at::Tensor& raw, const at::Tensor& x, const Node&
     case Prediction::epsilon: return (x - n.sigma * raw) / n.alpha;
     case Prediction::v_prediction: return n.alpha * x - n.sigma * raw;
     case Prediction::sample: return raw;
+    case Prediction::flow: return x - n.sigma * raw;
+    case Prediction::edm: return n.alpha * x + n.sigma * raw;
   }
   return raw;
 }

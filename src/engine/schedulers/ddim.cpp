@@ -17,13 +17,13 @@ class Ddim final : public TimestepSolver {
   }
 
   void feed(const Estimate& e) override {
-    const double bar = alpha_bar(timesteps_[i_]);
+    const double bar = alpha_bar(timesteps_[i_]), eta = in_.eta.value_or(0.0);
     const double bar_next = alpha_bar(timesteps_[i_] - in_.config.num_train_timesteps / in_.steps);
     const double variance = (1 - bar_next) / (1 - bar) * (1 - bar / bar_next);
-    const double spread = in_.eta * std::sqrt(std::max(variance, 0.0));
+    const double spread = eta * std::sqrt(std::max(variance, 0.0));
     const at::Tensor eps = in_.use_clipped_output ? (x_ - std::sqrt(bar) * e.x0) / std::sqrt(1 - bar) : e.eps;
     at::Tensor x = std::sqrt(bar_next) * e.x0 + std::sqrt(std::max(1 - bar_next - spread * spread, 0.0)) * eps;
-    if (in_.eta > 0) x = x + spread * fresh_noise();
+    if (eta > 0) x = x + spread * fresh_noise();
     x_ = x;
     ++i_;
   }

@@ -3,8 +3,7 @@
 
 #include <cmath>
 
-#include "common/base/error.h"
-#include "engine/schedulers/solver.h"
+#include "engine/schedulers/consistency_steps.h"
 
 namespace safelight {
 namespace {
@@ -13,23 +12,7 @@ constexpr double kSigmaData = 0.5;
 
 class Lcm final : public TimestepSolver {
  public:
-  explicit Lcm(const SolverInputs& in) : TimestepSolver(in) {
-    if (!in_.custom.timesteps.empty()) {
-      set_timesteps(in_.custom.timesteps);
-      return;
-    }
-    const int original = in_.custom.original_steps > 0 ? in_.custom.original_steps : in_.config.original_inference_steps;
-    if (in_.steps > original)
-      throw Error(ErrorCode::invalid_argument, "lcm takes at most " + std::to_string(original) +
-                                                   " steps with this model, " + std::to_string(in_.steps) + " were asked for");
-    const int ratio = in_.config.num_train_timesteps / original;
-    std::vector<double> timesteps;
-    for (int i = 0; i < in_.steps; ++i) {
-      const int index = static_cast<int>(std::floor(static_cast<double>(original) * i / in_.steps));
-      timesteps.push_back((original - index) * ratio - 1);
-    }
-    set_timesteps(timesteps);
-  }
+  explicit Lcm(const SolverInputs& in) : TimestepSolver(in) { set_timesteps(consistency_timesteps(in_, "lcm")); }
 
   void feed(const Estimate& e) override {
     const double scaled = timesteps_[i_] * in_.config.timestep_scaling;

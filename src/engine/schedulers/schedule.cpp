@@ -37,7 +37,9 @@ at::Tensor rescaled_to_zero_snr(const at::Tensor& betas) {
 }
 
 bool keeps_finite_sigma(const SchedulerConfig& c) {
-  return c.class_name != "DDIMScheduler" && c.class_name != "LCMScheduler" && c.class_name != "PNDMScheduler";
+  for (const char* exact : {"DDIMScheduler", "DDPMScheduler", "LCMScheduler", "PNDMScheduler", "TCDScheduler"})
+    if (c.class_name == exact) return false;
+  return true;
 }
 
 float rounded(double x) { return static_cast<float>(x); }

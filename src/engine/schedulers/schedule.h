@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,8 @@ struct SigmaGrid {
 struct CustomSteps {             // replaces the spacing when not empty
   std::vector<double> timesteps, sigmas;
   int original_steps = 0;
+  std::optional<double> mu;        // of the dynamic shift of flow matching
+  int image_tokens = 0;            // from which mu follows
 };
 SigmaGrid sigma_grid(const SchedulerConfig& config, const NoiseTable& table, int n, const CustomSteps& custom);
 

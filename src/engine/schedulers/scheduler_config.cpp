@@ -15,8 +15,17 @@ SchedulerConfig defaults_of(const std::string& class_name) {
   if (class_name == "LCMScheduler") c.beta_start = 0.00085, c.beta_end = 0.012, c.beta_schedule = "scaled_linear";
   if (class_name == "HeunDiscreteScheduler") c.beta_start = 0.00085, c.beta_end = 0.012;
   for (const char* linspaced : {"LMSDiscreteScheduler", "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler",
-                                "HeunDiscreteScheduler", "DPMSolverMultistepScheduler"})
+                                "HeunDiscreteScheduler", "DPMSolverMultistepScheduler", "KDPM2DiscreteScheduler",
+                                "KDPM2AncestralDiscreteScheduler", "DPMSolverSinglestepScheduler", "UniPCMultistepScheduler",
+                                "DEISMultistepScheduler"})
     if (class_name == linspaced) c.spacing = "linspace";
+  if (class_name == "DDPMScheduler") c.clip_sample = true;
+  if (class_name == "KDPM2DiscreteScheduler" || class_name == "KDPM2AncestralDiscreteScheduler" || class_name == "TCDScheduler")
+    c.beta_start = 0.00085, c.beta_end = 0.012;
+  if (class_name == "TCDScheduler") c.beta_schedule = "scaled_linear";
+  if (class_name == "UniPCMultistepScheduler") c.solver_type = "bh2";
+  if (class_name == "DEISMultistepScheduler") c.solver_type = "logrho", c.algorithm = "deis";
+  if (c.frame() == SchedulerConfig::Frame::flow) c.prediction = Prediction::flow;
   return c;
 }
 
@@ -88,23 +97,52 @@ void read_sigmas(Reader& read, SchedulerConfig& c, const std::string& where) {
 
 void read_solver(Reader& read, SchedulerConfig& c) {
   read("solver_order", c.solver_order);
-  read.choice("algorithm_type", c.algorithm, {"dpmsolver", "dpmsolver++", "sde-dpmsolver", "sde-dpmsolver++"});
-  read.choice("solver_type", c.solver_type, {"midpoint", "heun"});
+  read.choice("algorithm_type", c.algorithm, {"dpmsolver", "dpmsolver++", "sde-dpmsolver", "sde-dpmsolver++", "deis"});
+  read.choice("solver_type", c.solver_type, {"midpoint", "heun", "bh1", "bh2", "logrho"});
   read("lower_order_final", c.lower_order_final);
   read("euler_at_final", c.euler_at_final);
   read("original_inference_steps", c.original_inference_steps);
   read("timestep_scaling", c.timestep_scaling);
   read("skip_prk_steps", c.skip_prk_steps);
-  read.refuse_unless("variance_type", nullptr);
+  read("predict_x0", c.predict_x0);
+  read("disable_corrector", c.disable_corrector);
+  read.refuse_unless("solver_p", nullptr);
+}
+
+// `variance_type` means the noise of the ancestral step in one class, and learned variances everywhere else.
+void read_variance(Reader& read, SchedulerConfig& c) {
+  if (c.class_name != "DDPMScheduler") return read.refuse_unless("variance_type", nullptr);
+  read.choice("variance_type", c.variance, {"fixed_small", "fixed_small_log", "fixed_large"});
+}
+
+void read_flow(Reader& read, SchedulerConfig& c) {
+  read("shift", c.shift);
+  read("use_dynamic_shifting", c.use_dynamic_shifting);
+  read("base_shift", c.base_shift);
+  read("max_shift", c.max_shift);
+  read("base_image_seq_len", c.base_image_seq_len);
+  read("max_image_seq_len", c.max_image_seq_len);
+}
+
+void read_edm(Reader& read, SchedulerConfig& c) {
+  read("sigma_data", c.sigma_data);
+  read("rho", c.rho);
+  read.choice("sigma_schedule", c.sigma_schedule, {"karras", "exponential"});
 }
 
 }  // namespace
+
+SchedulerConfig::Frame SchedulerConfig::frame() const {
+  return class_name.starts_with("FlowMatch") ? Frame::flow : class_name.starts_with("EDM") ? Frame::edm : Frame::variance_preserving;
+}
 
 const char* name(Prediction prediction) {
   switch (prediction) {
     case Prediction::epsilon: return "epsilon";
     case Prediction::v_prediction: return "v_prediction";
     case Prediction::sample: return "sample";
+    case Prediction::flow: return "flow";
+    case Prediction::edm: return "edm";
   }
   return "?";
 }
@@ -121,14 +159,25 @@ SchedulerConfig SchedulerConfig::from_json(const Json& json, const std::string& 
   std::string own;
   read("_class_name", own);
   SchedulerConfig c = defaults_of(class_name.empty() ? own : class_name);
+  if (!class_name.empty() && !own.empty()) {
+    SchedulerConfig model;
+    model.class_name = own;
+    if (model.frame() != c.frame())
+      throw Error(ErrorCode::conflict, where + ": the model was made for " + own + ", which noises pictures in another way than " + class_name + "; choose a scheduler of the same kind");
+  }
   read("num_train_timesteps", c.num_train_timesteps);
   read("beta_start", c.beta_start);
   read("beta_end", c.beta_end);
   read.choice("beta_schedule", c.beta_schedule, {"linear", "scaled_linear", "squaredcos_cap_v2"});
   read("trained_betas", c.trained_betas);
-  std::string prediction = "epsilon";
-  read("prediction_type", prediction);
-  c.prediction = prediction_named(prediction);
+  if (c.frame() == Frame::flow) {
+    read.refuse_unless("prediction_type", "flow_prediction");
+  } else {
+    std::string prediction = "epsilon";
+    read("prediction_type", prediction);
+    c.prediction = prediction_named(prediction);
+    if (c.frame() == Frame::edm && c.prediction == Prediction::epsilon) c.prediction = Prediction::edm;
+  }
   read.choice("timestep_spacing", c.spacing, {"leading", "trailing", "linspace"});
   read("steps_offset", c.steps_offset);
   read("rescale_betas_zero_snr", c.rescale_betas_zero_snr);
@@ -143,9 +192,15 @@ SchedulerConfig SchedulerConfig::from_json(const Json& json, const std::string& 
   else read.refuse_unless("lambda_min_clipped", "-inf");
   read_sigmas(read, c, where);
   read_solver(read, c);
+  read_variance(read, c);
+  read_flow(read, c);
+  read_edm(read, c);
   read.finish();
   if (c.num_train_timesteps < 2 || c.num_train_timesteps > 100'000 || !(c.beta_start > 0) || !(c.beta_end > 0) || c.beta_end >= 1)
     throw Error(ErrorCode::corrupt_file, where + ": num_train_timesteps or the betas are out of range");
+  if (c.solver_order < 1 || c.solver_order > 3) throw Error(ErrorCode::unsupported, where + ": solver_order is " + std::to_string(c.solver_order) + "; use 1 to 3");
+  if (!(c.shift > 0) || !(c.rho > 0) || !(c.sigma_data > 0) || c.original_inference_steps < 1)
+    throw Error(ErrorCode::corrupt_file, where + ": shift, rho, sigma_data or original_inference_steps is out of range");
   if (c.rescale_betas_zero_snr && c.prediction == Prediction::epsilon && c.class_name == "DDIMScheduler")
     throw Error(ErrorCode::conflict, where + ": a schedule that ends in pure noise cannot be sampled by predicting the noise");
   return c;

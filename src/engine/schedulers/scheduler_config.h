@@ -10,7 +10,8 @@
 
 namespace safelight {
 
-enum class Prediction { epsilon, v_prediction, sample };
+// flow: noise - x0. edm: minus v, in units of the data.
+enum class Prediction { epsilon, v_prediction, sample, flow, edm };
 const char* name(Prediction prediction);
 Prediction prediction_named(const std::string& name);  // throws Error(invalid_argument) with the allowed names
 
@@ -37,13 +38,26 @@ struct SchedulerConfig {
   std::optional<double> sigma_min, sigma_max;
   std::string final_sigmas = "zero";      // zero, sigma_min
   int solver_order = 2;
-  std::string algorithm = "dpmsolver++";  // dpmsolver, dpmsolver++, sde-dpmsolver, sde-dpmsolver++
-  std::string solver_type = "midpoint";   // midpoint, heun
+  std::string algorithm = "dpmsolver++";  // dpmsolver, dpmsolver++, sde-dpmsolver, sde-dpmsolver++; deis
+  std::string solver_type = "midpoint";   // midpoint, heun; bh1, bh2; logrho
+  bool predict_x0 = true;
+  std::vector<int> disable_corrector;     // steps
+  std::string variance = "fixed_small";   // fixed_small, fixed_small_log, fixed_large
   bool lower_order_final = true;
   bool euler_at_final = false;
   double lambda_min_clipped = -std::numeric_limits<double>::infinity();
   int original_inference_steps = 50;
   double timestep_scaling = 10.0;
+  double shift = 1.0;                     // of flow matching
+  bool use_dynamic_shifting = false;
+  double base_shift = 0.5, max_shift = 1.15;
+  int base_image_seq_len = 256, max_image_seq_len = 4096;
+  double sigma_data = 0.5, rho = 7.0;     // of the EDM frame
+  std::string sigma_schedule = "karras";  // karras, exponential
+
+  // What a model was trained for: solvers of one frame cannot run models of another.
+  enum class Frame { variance_preserving, flow, edm };
+  Frame frame() const;
 
   // Throws Error(corrupt_file, unsupported or conflict) naming `where`; unknown keys are rejected. `class_name`
   // overrides the file's class, as when another solver is chosen for a model: absent keys then take that class's defaults.

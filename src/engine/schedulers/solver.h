@@ -42,7 +42,7 @@ struct SolverInputs {
   SchedulerConfig config;
   int steps = 20;
   CustomSteps custom;
-  double eta = 0.0;                     // share of fresh noise, for solvers that have it
+  std::optional<double> eta;            // share of fresh noise, for solvers that have it; else their own default
   bool use_clipped_output = false;
   int lms_order = 4;
   double s_churn = 0, s_tmin = 0, s_tmax = 1e300, s_noise = 1;
@@ -62,6 +62,7 @@ struct SolverEntry {
   std::string history;                  // the form its memory keeps: none, raw, eps, x0
   int min_steps = 1;
   std::unique_ptr<Solver> (*make)(const SolverInputs&) = nullptr;
+  void (*adjust)(SchedulerConfig&) = nullptr;  // what this name sets in the class's config; the class's first entry sets nothing
 };
 
 const std::vector<SolverEntry>& solver_table();

@@ -5,16 +5,33 @@
 namespace safelight {
 
 SolverEntry ddim();
+SolverEntry ddpm();
+SolverEntry deis();
+SolverEntry dpm2();
+SolverEntry dpm2_ancestral();
 SolverEntry dpmpp_2m();
+SolverEntry dpmpp_2m_sde();
+SolverEntry dpmpp_3m();
+SolverEntry dpmpp_2s();
+SolverEntry edm_dpmpp_2m();
+SolverEntry edm_euler();
 SolverEntry euler();
 SolverEntry euler_ancestral();
+SolverEntry flow_euler();
+SolverEntry flow_heun();
 SolverEntry heun();
 SolverEntry lcm();
 SolverEntry lms();
 SolverEntry pndm();
+SolverEntry tcd();
+SolverEntry unipc();
 
 const std::vector<SolverEntry>& solver_table() {
-  static const std::vector<SolverEntry> table = {ddim(), dpmpp_2m(), euler(), euler_ancestral(), heun(), lcm(), lms(), pndm()};
+  static const std::vector<SolverEntry> table = {
+      ddim(), ddpm(), deis(), dpm2(), dpm2_ancestral(), dpmpp_2m(), dpmpp_2m_sde(),
+      dpmpp_3m(), dpmpp_2s(), edm_dpmpp_2m(), edm_euler(), euler(), euler_ancestral(), flow_euler(),
+      flow_heun(), heun(), lcm(), lms(), pndm(), tcd(), unipc(),
+  };
   return table;
 }
 

@@ -162,6 +162,10 @@ Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment*
     v.undetermined = !v.healthy;
     if (!v.healthy) rank(v, v.findings);
     v.confidence = v.healthy && baseline ? 1 - score : 0.5;
+    if (v.healthy && !baseline) {
+      v.sentence = "Nothing wrong was found among the faults that show without a baseline.";
+      return v;
+    }
     v.sentence = v.healthy ? fmt::format("Nothing is wrong: no statistic leaves its healthy band for long, and the artifact score is {:.2f}.", score)
                            : fmt::format("The picture is outside its healthy range (artifact score {:.2f}), but no subsystem stands out.", score);
     return v;
