@@ -12,7 +12,7 @@ Json rows_of(const std::string& what) {
   Json rows = Json::array();
   if (what == "schedulers")
     for (const SolverEntry& e : solver_table())
-      rows.push_back({{"name", e.name}, {"summary", e.summary}, {"order", e.order}, {"stochastic", e.stochastic}, {"class", e.class_name}, {"source", e.source}});
+      rows.push_back({{"name", e.name}, {"summary", e.summary}, {"order", e.order}, {"stochastic", e.stochastic}, {"class", e.class_name}, {"frame", name(frame_of(e.class_name))}, {"source", e.source}});
   else if (what == "probes")
     for (const ProbeEntry& e : probe_table()) rows.push_back({{"name", e.name}, {"summary", e.measures}});
   else if (what == "families")

@@ -29,8 +29,8 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(done.returncode, status, done.stderr.decode(errors="replace"))
         return done.stdout
 
-    def generate(self, *args, status=0):
-        return json.loads(self.run_it("generate", PROMPT, "--seed", "7", "--json", *args, status=status))
+    def generate(self, *args, seed="7", status=0):
+        return json.loads(self.run_it("generate", PROMPT, "--seed", seed, "--json", *args, status=status))
 
     def sha(self, result):
         return hashlib.sha256(pathlib.Path(result["images"][0]).read_bytes()).hexdigest()
@@ -42,7 +42,7 @@ class CommandLine(unittest.TestCase):
 
     def test_unchanged_restarts_give_the_same_bytes_for_every_scheduler(self):
         schedulers = json.loads(self.run_it("list", "schedulers", "--json"))["schedulers"]
-        for scheduler in [s["name"] for s in schedulers]:
+        for scheduler in [s["name"] for s in schedulers if s["frame"] == "variance-preserving"]:
             first = self.generate("--scheduler", scheduler, "--steps", "6", "--probes", "full")
             for step in (0, 1, 3, 5):
                 change = {"restart": {"run": first["run"], "step": step}}
@@ -56,8 +56,35 @@ class CommandLine(unittest.TestCase):
         self.assertTrue(cure and len(cure[0]["after"]) >= 3)
         self.assertGreater(min(cure[0]["sham"]), max(cure[0]["after"]))
 
+    def test_too_few_steps_are_blamed_on_the_scheduler_and_the_cure_is_shown(self):
+        for seed in ("12", "14"):
+            verdict = self.generate("--steps", "2", "--scheduler", "ddim", "--diagnose", seed=seed)["verdict"]
+            self.assertEqual((verdict["healthy"], verdict["trigger"]), (False, "scheduler"))
+            cure = [c for c in verdict["counterfactuals"] if c["cures"]]
+            self.assertTrue(cure, verdict["sentence"])
+            bad = lambda scores: sum(s > 0.1 for s in scores)
+            self.assertGreater(bad(cure[0]["sham"]), bad(cure[0]["after"]))
+            self.assertLessEqual(cure[0]["p_value"], 0.05)
+
+    def test_a_pushed_channel_is_named_with_its_step_and_the_colour_shift_is_in_the_pixels(self):
+        for step, channel in ((3, 2), (9, 5)):
+            change = {"latents": [{"steps": {"from": step}, "channel": channel, "amount": 0.3}]}
+            verdict = self.generate("--interventions", json.dumps(change), "--diagnose")["verdict"]
+            self.assertEqual((verdict["cause"], verdict["module"], verdict["step"]), ("channel-drift", f"latent channel {channel}", step))
+            test = verdict["counterfactuals"][0]
+            self.assertEqual(len(test["predicted_shift"]), 3)
+            if max(map(abs, test["measured_shift"])) > 10:
+                self.assertGreater(sum(a * b for a, b in zip(test["predicted_shift"], test["measured_shift"])), 0)
+
+    def test_a_scheduler_of_another_frame_is_refused(self):
+        done = subprocess.run([BINARY, "generate", PROMPT, "--scheduler", "flow-euler"], env=self.env, capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"same kind", done.stderr)
+
     def test_the_recommended_setting_is_healthy(self):
-        self.assertTrue(self.generate("--diagnose")["verdict"]["healthy"])
+        verdict = self.generate("--diagnose")["verdict"]
+        self.assertTrue(verdict["healthy"])
+        self.assertEqual([c["state"] for c in verdict["checks"]], ["pass"] * 3)
 
     def test_flat_attention_is_found_at_its_step(self):
         for step in (4, 11):

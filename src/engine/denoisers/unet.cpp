@@ -5,141 +5,49 @@
 #include "common/base/error.h"
 
 namespace safelight {
-namespace {
 
-const at::Tensor& require(const at::Tensor& t, const char* what) {
-  if (!t.defined()) throw Error(ErrorCode::invalid_argument, std::string("this UNet needs ") + what + " as an input");
-  return t;
-}
-
-}  // namespace
-
-TransformerShape Unet::shape(std::size_t block) const {
-  return {.width = config_.block_out_channels[block],
-          .heads = config_.heads[block],
-          .context = config_.cross_attention_dim,
-          .layers = config_.transformer_layers[block],
-          .groups = config_.norm_num_groups,
-          .only_cross = config_.only_cross_attention[block],
-          .linear_projection = config_.use_linear_projection};
-}
-
-Unet::Stage Unet::make_down(const ParameterScope& p, std::size_t i) const {
-  const auto& channels = config_.block_out_channels;
-  Stage stage{.path = p.path(), .resnets = {}, .attentions = {}, .resample = {}};
-  for (int64_t j = 0; j < config_.layers_per_block; ++j) {
-    const int64_t in = j == 0 ? channels[i == 0 ? 0 : i - 1] : channels[i];
-    const auto index = static_cast<std::size_t>(j);
-    stage.resnets.emplace_back(p / "resnets" / index, in, channels[i], time_width_, config_.norm_num_groups,
-                               config_.norm_eps);
-    if (config_.down_attention[i]) stage.attentions.emplace_back(p / "attentions" / index, shape(i));
-  }
-  if (i + 1 < channels.size()) stage.resample.emplace(p / "downsamplers.0.conv", channels[i], channels[i], 3, 2, 1);
-  return stage;
-}
-
-Unet::Stage Unet::make_up(const ParameterScope& p, std::size_t i) const {
-  const auto& channels = config_.block_out_channels;
+UnetStage Unet::make_up(const ParameterScope& p, std::size_t i) const {
+  const auto& channels = trunk_.config().block_out_channels;
   const std::size_t last = channels.size() - 1, level = last - i;
   const int64_t out = channels[level], previous = i == 0 ? channels[last] : channels[level + 1];
   const int64_t in = channels[level == 0 ? 0 : level - 1];
-  Stage stage{.path = p.path(), .resnets = {}, .attentions = {}, .resample = {}};
-  for (int64_t j = 0; j <= config_.layers_per_block; ++j) {
-    const int64_t skip = j == config_.layers_per_block ? in : out;
+  UnetStage stage{.path = p.path(), .resnets = {}, .attentions = {}, .resample = {}};
+  for (int64_t j = 0; j <= trunk_.config().layers_per_block; ++j) {
+    const int64_t skip = j == trunk_.config().layers_per_block ? in : out;
     const auto index = static_cast<std::size_t>(j);
-    stage.resnets.emplace_back(p / "resnets" / index, (j == 0 ? previous : out) + skip, out, time_width_,
-                               config_.norm_num_groups, config_.norm_eps);
-    if (config_.up_attention[i]) stage.attentions.emplace_back(p / "attentions" / index, shape(level));
+    stage.resnets.emplace_back(p / "resnets" / index, (j == 0 ? previous : out) + skip, out, trunk_.time_width(),
+                               trunk_.config().norm_num_groups, trunk_.config().norm_eps);
+    if (trunk_.config().up_attention[i]) stage.attentions.emplace_back(p / "attentions" / index, trunk_.shape(level));
   }
   if (level > 0) stage.resample.emplace(p / "upsamplers.0.conv", out, out, 3);
   return stage;
 }
 
 Unet::Unet(const ParameterScope& p, const UnetConfig& config)
-    : config_(config),
-      time_width_(config.block_out_channels.front() * 4),
-      conv_in_(p / "conv_in", config.in_channels, config.block_out_channels.front(), 3),
-      time1_(p / "time_embedding.linear_1", config.block_out_channels.front(), time_width_),
-      time2_(p / "time_embedding.linear_2", time_width_, time_width_),
+    : trunk_(p, config),
       norm_out_(p / "conv_norm_out", config.norm_num_groups, config.block_out_channels.front(), config.norm_eps),
       conv_out_(p / "conv_out", config.block_out_channels.front(), config.out_channels, 3, 1, 1, Init::zeros) {
-  if (config.time_cond_proj_dim > 0)
-    guidance_.emplace(p / "time_embedding.cond_proj", config.time_cond_proj_dim, config.block_out_channels.front(), false);
-  if (config.num_class_embeds > 0) classes_.emplace(p / "class_embedding", config.num_class_embeds, time_width_);
-  if (config.text_time_embedding) {
-    addition1_.emplace(p / "add_embedding.linear_1", config.projection_class_embeddings_input_dim, time_width_);
-    addition2_.emplace(p / "add_embedding.linear_2", time_width_, time_width_);
-  }
-  const std::size_t blocks = config.block_out_channels.size();
-  for (std::size_t i = 0; i < blocks; ++i) down_.push_back(make_down(p / "down_blocks" / i, i));
-  const int64_t deepest = config.block_out_channels.back();
-  for (std::size_t i = 0; i < 2; ++i)
-    mid_resnets_.emplace_back(p / "mid_block" / "resnets" / i, deepest, deepest, time_width_, config.norm_num_groups,
-                              config.norm_eps);
-  TransformerShape mid = shape(blocks - 1);
-  mid.only_cross = false;
-  mid_attention_.emplace(p / "mid_block.attentions.0", mid);
-  for (std::size_t i = 0; i < blocks; ++i) up_.push_back(make_up(p / "up_blocks" / i, i));
+  for (std::size_t i = 0; i < config.block_out_channels.size(); ++i) up_.push_back(make_up(p / "up_blocks" / i, i));
 }
 
 std::vector<std::string> Unet::block_names() const {
-  std::vector<std::string> names;
-  const auto add = [&](const std::vector<Stage>& stages) {
-    for (const Stage& stage : stages) {
-      for (std::size_t j = 0; j < stage.resnets.size(); ++j) {
-        names.push_back(stage.resnets[j].path());
-        if (!stage.attentions.empty()) names.push_back(stage.attentions[j].path());
-      }
-      names.push_back(stage.path);
-    }
-  };
-  add(down_);
-  names.insert(names.end(), {mid_resnets_[0].path(), mid_attention_->path(), mid_resnets_[1].path(), "mid_block"});
-  add(up_);
+  std::vector<std::string> names = trunk_.block_names();
+  for (std::string& name : names_of(up_)) names.push_back(std::move(name));
   return names;
 }
 
-at::Tensor Unet::time_embedding(const UnetInputs& in) const {
-  const int64_t batch = in.sample.size(0);
-  const auto dtype = in.sample.scalar_type();
-  at::Tensor t = sinusoidal_embedding(in.timesteps.expand({batch}), config_.block_out_channels.front(),
-                                      config_.flip_sin_to_cos, config_.freq_shift)
-                     .to(dtype);
-  if (guidance_) t = t + (*guidance_)(require(in.guidance_embed, "a guidance embedding"));
-  at::Tensor e = time2_(at::silu(time1_(t)));
-  if (classes_) e = e + (*classes_)(require(in.class_labels, "a class label"));
-  if (addition1_) {
-    const at::Tensor& ids = require(in.time_ids, "time ids (sizes and crops)");
-    const at::Tensor sizes = sinusoidal_embedding(ids.flatten(), config_.addition_time_embed_dim,
-                                                  config_.flip_sin_to_cos, config_.freq_shift)
-                                 .view({batch, -1})
-                                 .to(dtype);
-    const at::Tensor joined = at::cat({require(in.pooled_text, "a pooled text embedding"), sizes}, 1);
-    e = e + (*addition2_)(at::silu((*addition1_)(joined)));
-  }
-  return at::silu(e);
-}
-
 at::Tensor Unet::forward(const UnetInputs& in, const ForwardHooks& hooks) const {
-  UnetPass pass{.time = time_embedding(in), .text = in.text, .text_bias = {}, .hooks = hooks};
-  if (in.text_mask.defined())
-    pass.text_bias = ((1 - in.text_mask.to(in.sample.scalar_type())) * -10000.0).unsqueeze(1).unsqueeze(1);
-
-  at::Tensor x = conv_in_(in.sample);
-  std::vector<at::Tensor> skips = {x};
-  for (const Stage& stage : down_) {
-    for (std::size_t j = 0; j < stage.resnets.size(); ++j) {
-      x = stage.resnets[j].forward(x, pass);
-      if (!stage.attentions.empty()) x = stage.attentions[j].forward(x, pass);
-      skips.push_back(x);
-    }
-    if (stage.resample) skips.push_back(x = (*stage.resample)(x));
-    x = hooks.block(stage.path, x);
+  const UnetPass pass = trunk_.pass(in, hooks);
+  std::vector<at::Tensor> skips;
+  at::Tensor x = trunk_.descend(in.sample, {}, pass, skips);
+  if (!in.control.empty()) {
+    if (in.control.size() != skips.size() + 1)
+      throw Error(ErrorCode::conflict, "the ControlNet gives " + std::to_string(in.control.size()) + " residuals, this UNet takes " +
+                                           std::to_string(skips.size() + 1) + "; it was made for another model");
+    for (std::size_t i = 0; i < skips.size(); ++i) skips[i] = skips[i] + in.control[i];
+    x = x + in.control.back();
   }
-  x = mid_resnets_[0].forward(x, pass);
-  x = mid_attention_->forward(x, pass);
-  x = hooks.block("mid_block", mid_resnets_[1].forward(x, pass));
-  for (const Stage& stage : up_) {
+  for (const UnetStage& stage : up_) {
     for (std::size_t j = 0; j < stage.resnets.size(); ++j) {
       x = stage.resnets[j].forward(at::cat({x, skips.back()}, 1), pass);
       skips.pop_back();

@@ -33,7 +33,4 @@ const std::vector<Family>& family_table();
 // Error(non_finite), Error(unsupported) when no family or more than one claims it.
 Components open_model(const std::filesystem::path& directory, const OpenOptions& options);
 
-// The weight file of a component: <stem>.safetensors, or <stem>.fp16.safetensors. Pickles are refused with the remedy.
-std::filesystem::path weight_file(const std::filesystem::path& component, const std::string& stem);
-
 }  // namespace safelight

@@ -10,6 +10,7 @@
 #include "engine/families/family.h"
 #include "engine/text/clip_text_encoder.h"
 #include "engine/text/clip_tokenizer.h"
+#include "engine/weights/component_files.h"
 #include "engine/weights/weight_file.h"
 
 namespace safelight {
@@ -26,13 +27,14 @@ template <class Model, class Config>
 struct Loaded {
   Loaded(const std::filesystem::path& folder, const std::string& stem, at::ScalarType dtype, const LoadOptions& load)
       : config_file(folder / "config.json"),
-        file(weight_file(folder, stem)),
+        files(component_files(folder, stem)),
         model(ParameterScope(parameters), Config::from_json(read_json(config_file), "'" + config_file.string() + "'")) {
     LoadOptions options = load;
     options.dtype = dtype;
-    load_weights(parameters, {file}, options);
+    load_weights(parameters, files, options);
   }
-  std::filesystem::path config_file, file;
+  std::filesystem::path config_file;
+  std::vector<std::filesystem::path> files;
   Parameters parameters;
   Model model;
 };
@@ -59,7 +61,7 @@ class ClipEncoder final : public TextEncoder {
     return loaded_.model.forward(ids, {}, hooks).last;
   }
   const ClipTextConfig& config() const { return loaded_.model.config(); }
-  const std::filesystem::path& file() const { return loaded_.file; }
+  const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
 
  private:
   Loaded<ClipTextEncoder, ClipTextConfig> loaded_;
@@ -83,7 +85,7 @@ class UnetDenoiser final : public Denoiser {
   int64_t guidance_embed_width() const override { return loaded_.model.config().time_cond_proj_dim; }
   std::vector<std::string> block_names() const override { return loaded_.model.block_names(); }
   const UnetConfig& config() const { return loaded_.model.config(); }
-  const std::filesystem::path& file() const { return loaded_.file; }
+  const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
 
  private:
   Loaded<Unet, UnetConfig> loaded_;
@@ -105,7 +107,7 @@ class KlAutoencoder final : public Autoencoder {
   int64_t downscale() const override { return loaded_.model.config().downscale(); }
   double scaling_factor() const override { return loaded_.model.config().scaling_factor; }
   const AutoencoderKlConfig& config() const { return loaded_.model.config(); }
-  const std::filesystem::path& file() const { return loaded_.file; }
+  const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
 
  private:
   Loaded<AutoencoderKl, AutoencoderKlConfig> loaded_;
@@ -164,7 +166,12 @@ Components open(const ModelDirectory& model, const OpenOptions& options) {
   c.family = "stable-diffusion";
   c.max_text_tokens = static_cast<int>(std::min<int64_t>(tokenizer->max_length(), text->config().max_position_embeddings));
   c.default_side_px = static_cast<int>(unet->config().sample_size * vae->downscale());
-  c.weights = {{"text_encoder", text->file()}, {"unet", unet->file()}, {"vae", vae->file()}};
+  const auto add = [&](const char* component, const std::vector<std::filesystem::path>& files) {
+    for (const auto& file : files) c.weights.push_back({component, file});
+  };
+  add("text_encoder", text->files());
+  add("unet", unet->files());
+  add("vae", vae->files());
   c.scheduler_config = read_json(model.path / "scheduler" / "scheduler_config.json");
   SchedulerConfig::from_json(c.scheduler_config, "'" + (model.path / "scheduler" / "scheduler_config.json").string() + "'");
   c.dtype = options.dtype;

@@ -5,6 +5,7 @@
 #include "common/base/json_read.h"
 #include "common/formats/safetensors.h"
 #include "engine/families/family.h"
+#include "engine/weights/component_files.h"
 
 namespace safelight {
 
@@ -15,18 +16,6 @@ const std::vector<Family>& family_table() {
   return table;
 }
 
-std::filesystem::path weight_file(const std::filesystem::path& component, const std::string& stem) {
-  if (!std::filesystem::is_directory(component))
-    throw Error(ErrorCode::not_found, "the component folder '" + component.string() + "' is missing; the model is incomplete");
-  for (const char* variant : {".safetensors", ".fp16.safetensors"})
-    if (std::filesystem::exists(component / (stem + variant))) return component / (stem + variant);
-  for (const char* pickle : {".bin", ".pt", ".ckpt"})
-    if (std::filesystem::exists(component / (stem + pickle)))
-      throw Error(ErrorCode::unsupported, "'" + (component / (stem + pickle)).string() +
-                                              "' is a pickle, which can run any program when it is read; convert it to safetensors");
-  throw Error(ErrorCode::not_found, "'" + (component / (stem + ".safetensors")).string() + "' is missing; the model is incomplete");
-}
-
 Components open_model(const std::filesystem::path& directory, const OpenOptions& options) {
   if (!std::filesystem::is_directory(directory))
     throw Error(ErrorCode::not_found, "model '" + directory.string() + "' is not a directory; see `safelight models list`");
@@ -35,9 +24,12 @@ Components open_model(const std::filesystem::path& directory, const OpenOptions&
                                           "' is missing: this is not a model in the diffusers layout");
   ModelDirectory model{directory, read_json(directory / "model_index.json"), {}};
   if (!model.index.is_object()) throw Error(ErrorCode::corrupt_file, "'" + (directory / "model_index.json").string() + "' must hold an object");
-  const auto denoiser = weight_file(directory / "unet", "diffusion_pytorch_model");
-  const SafetensorsFile file = SafetensorsFile::open(denoiser);
-  for (const auto& [key, tensor] : file.entries()) model.tensors.push_back(key);
+  const char* denoiser = std::filesystem::is_directory(directory / "transformer") ? "transformer" : "unet";
+  for (const auto& path : component_files(directory / denoiser, "diffusion_pytorch_model")) {
+    const SafetensorsFile file = SafetensorsFile::open(path);
+    for (const auto& [key, tensor] : file.entries()) model.tensors.push_back(key);
+  }
+  std::sort(model.tensors.begin(), model.tensors.end());
   const Family* found = nullptr;
   std::string known;
   for (const Family& family : family_table()) {

@@ -25,7 +25,7 @@ SchedulerConfig defaults_of(const std::string& class_name) {
   if (class_name == "TCDScheduler") c.beta_schedule = "scaled_linear";
   if (class_name == "UniPCMultistepScheduler") c.solver_type = "bh2";
   if (class_name == "DEISMultistepScheduler") c.solver_type = "logrho", c.algorithm = "deis";
-  if (c.frame() == SchedulerConfig::Frame::flow) c.prediction = Prediction::flow;
+  if (c.frame() == Frame::flow) c.prediction = Prediction::flow;
   return c;
 }
 
@@ -132,8 +132,12 @@ void read_edm(Reader& read, SchedulerConfig& c) {
 
 }  // namespace
 
-SchedulerConfig::Frame SchedulerConfig::frame() const {
+Frame frame_of(const std::string& class_name) {
   return class_name.starts_with("FlowMatch") ? Frame::flow : class_name.starts_with("EDM") ? Frame::edm : Frame::variance_preserving;
+}
+
+const char* name(Frame frame) {
+  return frame == Frame::flow ? "flow" : frame == Frame::edm ? "edm" : "variance-preserving";
 }
 
 const char* name(Prediction prediction) {
@@ -160,9 +164,7 @@ SchedulerConfig SchedulerConfig::from_json(const Json& json, const std::string& 
   read("_class_name", own);
   SchedulerConfig c = defaults_of(class_name.empty() ? own : class_name);
   if (!class_name.empty() && !own.empty()) {
-    SchedulerConfig model;
-    model.class_name = own;
-    if (model.frame() != c.frame())
+    if (frame_of(own) != c.frame())
       throw Error(ErrorCode::conflict, where + ": the model was made for " + own + ", which noises pictures in another way than " + class_name + "; choose a scheduler of the same kind");
   }
   read("num_train_timesteps", c.num_train_timesteps);

@@ -15,6 +15,11 @@ enum class Prediction { epsilon, v_prediction, sample, flow, edm };
 const char* name(Prediction prediction);
 Prediction prediction_named(const std::string& name);  // throws Error(invalid_argument) with the allowed names
 
+// How a model's pictures were noised in training: solvers of one frame cannot run models of another.
+enum class Frame { variance_preserving, flow, edm };
+const char* name(Frame frame);
+Frame frame_of(const std::string& class_name);
+
 struct SchedulerConfig {
   std::string class_name;             // the reference's class, decides the solver and the defaults below
   int num_train_timesteps = 1000;
@@ -55,9 +60,7 @@ struct SchedulerConfig {
   double sigma_data = 0.5, rho = 7.0;     // of the EDM frame
   std::string sigma_schedule = "karras";  // karras, exponential
 
-  // What a model was trained for: solvers of one frame cannot run models of another.
-  enum class Frame { variance_preserving, flow, edm };
-  Frame frame() const;
+  Frame frame() const { return frame_of(class_name); }
 
   // Throws Error(corrupt_file, unsupported or conflict) naming `where`; unknown keys are rejected. `class_name`
   // overrides the file's class, as when another solver is chosen for a model: absent keys then take that class's defaults.

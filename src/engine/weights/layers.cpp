@@ -14,11 +14,12 @@ at::Tensor Linear::operator()(const at::Tensor& x) const {
 }
 
 Conv2d::Conv2d(const ParameterScope& p, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding,
-               Init init)
+               Init init, bool bias)
     : weight_(p.create("weight", {out, in, kernel, kernel}, init)),
-      bias_(p.create("bias", {out}, Init::zeros)),
       stride_(stride),
-      padding_(padding < 0 ? kernel / 2 : padding) {}
+      padding_(padding < 0 ? kernel / 2 : padding) {
+  if (bias) bias_ = p.create("bias", {out}, Init::zeros);
+}
 
 at::Tensor Conv2d::operator()(const at::Tensor& x) const {
   return at::conv2d(x, weight_, bias_, stride_, padding_);
@@ -39,6 +40,13 @@ LayerNorm::LayerNorm(const ParameterScope& p, int64_t width, double eps)
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
   return at::layer_norm(x, {x.size(-1)}, weight_, bias_, eps_);
+}
+
+RmsNorm::RmsNorm(const ParameterScope& p, int64_t width, double eps) : weight_(p.create("weight", {width}, Init::ones)), eps_(eps) {}
+
+at::Tensor RmsNorm::operator()(const at::Tensor& x) const {
+  const at::Tensor wide = x.to(at::kFloat);
+  return (wide * at::rsqrt(wide.square().mean(-1, true) + eps_)).to(x.scalar_type()) * weight_;
 }
 
 Embedding::Embedding(const ParameterScope& p, int64_t count, int64_t width)

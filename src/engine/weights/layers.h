@@ -21,7 +21,7 @@ class Linear {
 class Conv2d {
  public:
   Conv2d(const ParameterScope& p, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, int64_t padding = -1,
-         Init init = Init::fan_in);
+         Init init = Init::fan_in, bool bias = true);
   at::Tensor operator()(const at::Tensor& x) const;
 
  private:
@@ -48,6 +48,17 @@ class LayerNorm {
 
  private:
   at::Tensor weight_, bias_;
+  double eps_;
+};
+
+// x / sqrt(mean(x^2) + eps) * weight over the last dimension (Zhang and Sennrich, arXiv:1910.07467), in float32.
+class RmsNorm {
+ public:
+  RmsNorm(const ParameterScope& p, int64_t width, double eps);
+  at::Tensor operator()(const at::Tensor& x) const;
+
+ private:
+  at::Tensor weight_;
   double eps_;
 };
 

@@ -16,9 +16,9 @@ SolverInputs inputs(const SolverEntry& entry, int steps, NoiseSource& noise, con
   SolverInputs in;
   Json config = {{"skip_prk_steps", true}};
   const SchedulerConfig defaults = SchedulerConfig::from_json(config, "test", entry.class_name);
-  if (defaults.frame() == SchedulerConfig::Frame::variance_preserving)
+  if (defaults.frame() == Frame::variance_preserving)
     config.update({{"beta_start", 0.00085}, {"beta_end", 0.012}, {"beta_schedule", "scaled_linear"}, {"clip_sample", false}});
-  if (defaults.spacing == "leading" && defaults.frame() == SchedulerConfig::Frame::variance_preserving) config["steps_offset"] = 1;
+  if (defaults.spacing == "leading" && defaults.frame() == Frame::variance_preserving) config["steps_offset"] = 1;
   config.update(settings);
   in.config = SchedulerConfig::from_json(config, "test", entry.class_name);
   if (entry.adjust) entry.adjust(in.config);
