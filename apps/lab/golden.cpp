@@ -18,6 +18,7 @@
 #include "engine/text/clip_text_encoder.h"
 #include "engine/text/clip_tokenizer.h"
 #include "engine/text/t5_encoder.h"
+#include "engine/text/t5_tokenizer.h"
 #include "engine/weights/component_files.h"
 #include "engine/weights/weight_file.h"
 
@@ -234,16 +235,21 @@ void flux_case(Case& c) {
 
 void tokenizer_case(Case& c) {
   const Json& files = c.golden.at("files");
-  const Cleaning cleaning = c.golden.at("name").get<std::string>().find("noftfy") != std::string::npos ? Cleaning::basic : Cleaning::repaired;
-  const auto tokenizer = ClipTokenizer::open(c.root / files.at("tokenizer_dir").get<std::string>(), cleaning);
+  const auto directory = c.root / files.at("tokenizer_dir").get<std::string>();
+  const std::string name = c.golden.at("name");
+  std::shared_ptr<const Tokenizer> tokenizer;
+  const bool t5 = name.starts_with("t5");
+  if (t5) tokenizer = T5Tokenizer::open(directory, name.find("legacy") != std::string::npos);
+  else tokenizer = std::make_shared<ClipTokenizer>(ClipTokenizer::open(directory, name.find("noftfy") != std::string::npos ? Cleaning::basic : Cleaning::repaired));
   const Json items = read_json(c.root / files.at("cases").get<std::string>()).at("items");
   int wrong = 0, total = 0;
   for (const Json& item : items) {
     if (item.contains("mojibake") && item["mojibake"] == true) continue;
     if (item.contains("tags") && item["tags"].dump().find("mojibake") != std::string::npos) continue;
     ++total;
-    const TokenizedPrompt got = tokenizer.encode(item.at("text").get<std::string>(), 1 << 20);
-    const std::vector<int64_t> ids(got.ids.begin() + 1, got.ids.begin() + 1 + got.content);
+    const TokenizedPrompt got = tokenizer->encode(item.at("text").get<std::string>(), 1 << 15);
+    const std::ptrdiff_t begin = t5 ? 0 : 1;
+    const std::vector<int64_t> ids(got.ids.begin() + begin, got.ids.begin() + begin + got.content);
     if (ids != item.at("ids").get<std::vector<int64_t>>() && ++wrong <= 12) c.out.what += " " + item["text"].dump(-1, ' ', true).substr(0, 60);
   }
   c.out.error = static_cast<double>(wrong);
@@ -340,7 +346,6 @@ const Kind* kind_of(const Case& c, const std::string& name) {
     const std::string scheduler = name == "pipeline" ? c.config.at("scheduler_config").value("_class_name", std::string()) : c.config.at("scheduler").get<std::string>();
     if (std::none_of(solver_table().begin(), solver_table().end(), [&](const SolverEntry& e) { return e.class_name == scheduler; })) return nullptr;
   }
-  if (name == "tokenizer" && c.golden.at("name").get<std::string>().find("clip") != 0) return nullptr;
   for (const Kind& kind : kKinds)
     if (name == kind.name) return &kind;
   return nullptr;
