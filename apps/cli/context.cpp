@@ -7,6 +7,7 @@
 #include <random>
 
 #include "common/base/error.h"
+#include "common/base/io.h"
 #include "common/formats/png.h"
 
 namespace safelight::app {
@@ -27,6 +28,7 @@ Engine& Context::engine() {
   settings.model_dirs.emplace_back(SAFELIGHT_SOURCE_MODELS);
   settings.cache_dir = cache_dir();
   settings.threads = threads;
+  settings.read_picture = [](const std::filesystem::path& file) { return decode_png(read_file(file), "'" + file.string() + "'"); };
   settings.encoder = [](const Image& image, const std::string& parameters) {
     PngText text;
     if (!parameters.empty()) text.entries["parameters"] = parameters;

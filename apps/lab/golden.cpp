@@ -13,12 +13,15 @@
 #include "engine/denoisers/flux_transformer.h"
 #include "engine/denoisers/mmdit.h"
 #include "engine/denoisers/unet.h"
-#include "engine/guidance/guidance.h"
+#include "engine/families/control.h"
+#include "engine/families/family.h"
+#include "engine/pipelines/run.h"
 #include "engine/schedulers/solver.h"
 #include "engine/text/clip_text_encoder.h"
 #include "engine/text/clip_tokenizer.h"
 #include "engine/text/t5_encoder.h"
 #include "engine/text/t5_tokenizer.h"
+#include "engine/upscalers/swin2sr.h"
 #include "engine/weights/component_files.h"
 #include "engine/weights/weight_file.h"
 
@@ -205,6 +208,20 @@ void taesd_case(Case& c) {
   c.give("out/roundtrip", v.model.decode(latents, {}));
 }
 
+void swin2sr_case(Case& c) {
+  struct Blocks final : ForwardObserver {
+    explicit Blocks(Case& to) : into(to) {}
+    bool wants_blocks() const override { return true; }
+    void on_block(std::string_view module, const at::Tensor& x) override {
+      const std::string key = "act/" + std::string(module);
+      if (into.want.contains(key)) into.give(key, x);
+    }
+    Case& into;
+  } blocks(c);
+  const Opened<Swin2sr, Swin2srConfig> s(c.root / c.golden.at("checkpoint").get<std::string>(), "model", swin2sr_key);
+  c.give("out/reconstruction", s.model.forward(c.want.at("in/pixel_values"), {.observer = &blocks}));
+}
+
 void controlnet_case(Case& c) {
   const Opened<ControlNet, ControlNetConfig> net(c.root / c.golden.at("checkpoint").get<std::string>(), "diffusion_pytorch_model", same);
   const Opened<Unet, UnetConfig> unet(c.root / "checkpoints/sd15/unet", "diffusion_pytorch_model", same);
@@ -256,78 +273,112 @@ void tokenizer_case(Case& c) {
   c.out.what = std::to_string(wrong) + " of " + std::to_string(total) + " wrong:" + c.out.what;
 }
 
-bool pipeline_supported(const Case& c) {
-  const std::string pipeline = c.config.at("pipeline");
-  const Json& call = c.config.at("call");
-  if (pipeline != "StableDiffusionPipeline" && pipeline != "LatentConsistencyModelPipeline") return false;
-  return !call.contains("num_images_per_prompt") || call["num_images_per_prompt"] == 1;
-}
-
 std::vector<std::string> texts(const Json& call, const char* key, std::size_t n) {
   if (!call.contains(key) || call[key].is_null()) return std::vector<std::string>(n, "");
   if (call[key].is_array()) return call[key].get<std::vector<std::string>>();
-  return {call[key].get<std::string>()};
+  return std::vector<std::string>(n, call[key].get<std::string>());
 }
 
-// The same loop as a run's, over recorded noise: encodes, guides, solves and decodes.
-void pipeline_case(Case& c) {
-  const auto root = c.root / c.golden.at("checkpoint").get<std::string>();
-  const Json& call = c.config.at("call");
-  const auto tokenizer = ClipTokenizer::open(root / "tokenizer");
-  const Opened<ClipTextEncoder, ClipTextConfig> text(root / "text_encoder", "model", no_ids);
-  const Opened<Unet, UnetConfig> unet(root / "unet", "diffusion_pytorch_model", same);
-  const Opened<AutoencoderKl, AutoencoderKlConfig> vae(root / "vae", "diffusion_pytorch_model", legacy_attention);
-  const auto encode = [&](const std::vector<std::string>& prompts, int64_t skip) {
-    std::vector<int64_t> ids;
-    for (const std::string& p : prompts) {
-      const auto tokens = tokenizer.encode(p, 77).ids;
-      ids.insert(ids.end(), tokens.begin(), tokens.end());
-    }
-    const ClipTextOutput o = text.model.forward(at::tensor(ids, at::kLong).view({static_cast<int64_t>(prompts.size()), 77}), {}, {});
-    return skip > 0 ? text.model.final_norm(o.hidden[o.hidden.size() - 1 - static_cast<std::size_t>(skip)]) : o.last;
+SizeHints size_hints(const Json& call, const std::string& prefix) {
+  SizeHints h;
+  const auto pair = [&](const std::string& key, int& first, int& second) {
+    if (call.contains(prefix + key)) first = call[prefix + key][0], second = call[prefix + key][1];
   };
-  const std::vector<std::string> prompts = texts(call, "prompt", 1);
-  const double w = call.at("guidance_scale");
-  const bool embeds = unet.model.config().time_cond_proj_dim > 0, guided = w > 1 && !embeds;
-  const at::Tensor cond = encode(prompts, call.value("clip_skip", 0));
-  c.give("enc/prompt_embeds", cond);
-  at::Tensor negative;
-  if (guided) c.give("enc/negative_prompt_embeds", negative = encode(texts(call, "negative_prompt", prompts.size()), 0));  // the reference skips no layer here
-  Json kwargs = c.config.value("step_kwargs", Json::object());
-  if (call.contains("eta")) kwargs["eta"] = call["eta"];
-  SolverInputs in = solver_inputs(c, c.config.at("scheduler_config"), kwargs);
-  in.steps = call.at("num_inference_steps");
-  in.custom.original_steps = call.value("original_inference_steps", 0);
-  Recorded noise(c);
-  in.source = &noise;
-  in.noise = c.want.at("in/latents");
-  const auto solver = make_solver(in);
-  const Converter converter(in.config);
-  UnetInputs u;
-  u.text = guided ? at::cat({negative, cond}, 0) : cond;
-  if (embeds) {
-    const int64_t width = unet.model.config().time_cond_proj_dim;
-    const at::Tensor scale = at::full({cond.size(0)}, (w - 1) * 1000.0, at::kFloat);
-    const at::Tensor frequency = (at::arange(width / 2, at::kFloat) * (-std::log(10000.0) / (static_cast<double>(width) / 2 - 1))).exp();
-    const at::Tensor angle = scale.unsqueeze(1) * frequency.unsqueeze(0);
-    u.guidance_embed = at::cat({angle.sin(), angle.cos()}, 1);
+  pair("original_size", h.original_height, h.original_width);
+  pair("target_size", h.target_height, h.target_width);
+  pair("crops_coords_top_left", h.crop_top, h.crop_left);
+  return h;
+}
+
+GenerateRequest request_of(const Json& call, std::size_t row, std::size_t rows) {
+  GenerateRequest r;
+  const auto text = [&](const char* key) { return texts(call, key, rows)[row]; };
+  r.prompt = text("prompt"), r.prompt_2 = text("prompt_2"), r.prompt_3 = text("prompt_3");
+  r.negative = text("negative_prompt"), r.negative_2 = text("negative_prompt_2"), r.negative_3 = text("negative_prompt_3");
+  r.steps = call.at("num_inference_steps");
+  r.guidance = call.at("guidance_scale").get<double>();
+  r.guidance_form.rescale = call.value("guidance_rescale", 0.0);
+  r.clip_skip = call.contains("clip_skip") && !call["clip_skip"].is_null() ? call["clip_skip"].get<int>() : 0;
+  r.max_text_tokens = call.value("max_sequence_length", 0);
+  if (call.contains("eta")) r.scheduler.eta = call["eta"].get<double>();
+  r.picture.strength = call.value("strength", 1.0);
+  r.picture.noise_level = call.value("noise_level", 20);
+  if (call.contains("denoising_end")) r.part.end = call["denoising_end"].get<double>();
+  r.sizes = size_hints(call, "");
+  r.negative_sizes = size_hints(call, "negative_");
+  r.count = call.value("num_images_per_prompt", 1);
+  r.probes = "none";
+  return r;
+}
+
+// One row of the recorded draws: the latents first where they were given, then the rest in order.
+class RecordedRow final : public NoiseSource {
+ public:
+  RecordedRow(const Case& c, int64_t row, int64_t rows) : rest_(c), row_(row), rows_(rows) {
+    for (const char* key : {"in/latents_unpacked", "in/latents"})
+      if (c.want.contains(key) && !latents_.defined()) latents_ = c.want.at(key);
   }
-  std::vector<at::Tensor> after;
-  while (const auto e = solver->next()) {
-    const int64_t n = e->model_input.size(0);
-    u.sample = guided ? at::cat({e->model_input, e->model_input}, 0) : e->model_input;
-    u.timesteps = at::full({u.sample.size(0)}, e->node.timestep, at::kFloat);
-    const at::Tensor raw = unet.model.forward(u, {});
-    at::Tensor one = guided ? classifier_free_guidance(raw.slice(0, n), raw.slice(0, 0, n), w) : raw;
-    if (guided) one = rescale_guided(one, raw.slice(0, n), call.value("guidance_rescale", 0.0));
-    solver->feed(converter.estimate(one, e->model_input, e->node));
-    const auto next = solver->next();
-    after.push_back(next ? next->x : solver->latent());
+  at::Tensor draw(at::IntArrayRef shape) override {
+    std::vector<int64_t> whole = shape.vec();
+    whole[0] *= rows_;
+    at::Tensor all;
+    if (latents_.defined() && latents_.sizes().vec() == whole) all = std::exchange(latents_, at::Tensor());
+    else all = rest_.draw(whole);
+    return all.slice(0, row_ * shape[0], (row_ + 1) * shape[0]);
   }
-  c.give("steps/prev_sample", at::stack(after));
-  c.give("out/latents", solver->latent());
-  const AutoencoderKlConfig& v = vae.model.config();
-  c.give("vae/decode_out", vae.model.decode(solver->latent() / v.scaling_factor + v.shift_factor, {}));
+
+ private:
+  Recorded rest_;
+  at::Tensor latents_;
+  int64_t row_, rows_;
+};
+
+// The engine's own run with the recorded noise and pictures in the place of a generator and files.
+void pipeline_case(Case& c) {
+  const Json& call = c.config.at("call");
+  OpenOptions open;
+  open.without = c.config.value("dropped_components", std::vector<std::string>());
+  Components components = open_model(c.root / c.golden.at("checkpoint").get<std::string>(), open);
+  components.scheduler_config = c.config.at("scheduler_config");
+  components.recommended.solver.clear();
+  if (call.contains("original_inference_steps")) components.scheduler_config["original_inference_steps"] = call["original_inference_steps"];
+  const bool packs = components.denoiser->guidance() != GuidanceKind::classifier_free && components.denoiser->patch() == 2;
+  const auto as_recorded = [&](const at::Tensor& latents) { return packs ? packed_latents(latents) : latents; };
+  const std::size_t rows = call.at("prompt").is_array() ? call["prompt"].size() : 1;
+  const auto picture = c.want.find("in/image");
+  const bool hint = c.golden.contains("extra_checkpoints");
+  std::vector<std::vector<at::Tensor>> steps;
+  std::vector<at::Tensor> latents, decoded, encoded, pooled, negative, negative_pooled;
+  for (std::size_t row = 0; row < rows; ++row) {
+    GenerateRequest r = request_of(call, row, rows);
+    RunOptions options;
+    const at::Tensor& size = c.want.contains("vae/decode_out") ? c.want.at("vae/decode_out") : c.want.at("out/latents");
+    r.height = static_cast<int>(size.size(2)), r.width = static_cast<int>(size.size(3));
+    if (picture != c.want.end() && !hint) options.inputs.picture = picture->second * 2 - 1;
+    if (c.want.contains("in/mask")) options.inputs.mask = c.want.at("in/mask");
+    if (hint && row == 0)
+      components.denoiser = controlled(components.denoiser, {.directory = c.root / c.golden["extra_checkpoints"][0].get<std::string>(), .dtype = "float32",
+                                                             .hint = c.want.at("in/controlnet_cond").slice(0, 0, 1), .scale = call.value("controlnet_conditioning_scale", 1.0),
+                                                             .guess = call.value("guess_mode", false)});
+    RecordedRow noise(c, static_cast<int64_t>(row), static_cast<int64_t>(rows));
+    options.noise = &noise;
+    steps.emplace_back();
+    options.evaluated = [&](const Solver& solver) { const auto next = solver.next(); steps.back().push_back(as_recorded(next ? next->x : solver.latent())); };
+    const PromptEncoder& prompt = *components.prompt;
+    const EncodedPrompt e = prompt.encode(prompt.tokenise({r.prompt, r.prompt_2, r.prompt_3}, r.max_text_tokens), {.clip_skip = r.clip_skip});
+    const EncodedPrompt n = prompt.encode(prompt.tokenise({r.negative, r.negative_2, r.negative_3}, r.max_text_tokens), {.negative = true});
+    for (int copy = 0; copy < r.count; ++copy) encoded.push_back(e.text), negative.push_back(n.text), pooled.push_back(e.pooled), negative_pooled.push_back(n.pooled);
+    const GenerateResult result = run(components, r, std::move(options));
+    latents.push_back(as_recorded(result.latents)), decoded.push_back(result.pixels);
+  }
+  c.give("enc/prompt_embeds", at::cat(encoded));
+  c.give("enc/negative_prompt_embeds", at::cat(negative));
+  if (pooled.front().defined()) c.give("enc/pooled_prompt_embeds", at::cat(pooled)), c.give("enc/negative_pooled_prompt_embeds", at::cat(negative_pooled));
+  std::vector<at::Tensor> by_row;
+  for (const auto& row : steps) by_row.push_back(at::stack(row));
+  c.give("steps/prev_sample", at::cat(by_row, 1));
+  c.give("out/latents", at::cat(latents));
+  c.give("vae/decode_out", at::cat(decoded));
 }
 
 struct Kind {
@@ -337,13 +388,12 @@ struct Kind {
 
 constexpr Kind kKinds[] = {{"scheduler_trajectory", scheduler_case}, {"unet", unet_case}, {"vae", vae_case}, {"clip_text", clip_case},
                            {"tokenizer", tokenizer_case}, {"pipeline", pipeline_case}, {"t5", t5_case}, {"taesd", taesd_case},
-                           {"controlnet", controlnet_case}, {"sd3_transformer", mmdit_case}, {"flux_transformer", flux_case}};
+                           {"controlnet", controlnet_case}, {"swin2sr", swin2sr_case}, {"sd3_transformer", mmdit_case}, {"flux_transformer", flux_case}};
 
 // Null for what this build cannot run.
 const Kind* kind_of(const Case& c, const std::string& name) {
-  if (name == "scheduler_trajectory" || name == "pipeline") {
-    if (name == "pipeline" && !pipeline_supported(c)) return nullptr;
-    const std::string scheduler = name == "pipeline" ? c.config.at("scheduler_config").value("_class_name", std::string()) : c.config.at("scheduler").get<std::string>();
+  if (name == "scheduler_trajectory") {
+    const std::string scheduler = c.config.at("scheduler").get<std::string>();
     if (std::none_of(solver_table().begin(), solver_table().end(), [&](const SolverEntry& e) { return e.class_name == scheduler; })) return nullptr;
   }
   for (const Kind& kind : kKinds)

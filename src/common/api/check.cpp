@@ -21,11 +21,51 @@ void check_guidance(const std::optional<double>& guidance, std::vector<Problem>&
     out.push_back({"guidance", "is " + std::to_string(*guidance), "use a number from 0 to 100"});
 }
 
+void check_range(const char* where, double value, double low, double high, std::vector<Problem>& out) {
+  if (value >= low && value <= high) return;
+  const auto text = [](double v) {
+    std::string s = std::to_string(v);
+    s.erase(s.find_last_not_of('0') + 1);
+    return s.ends_with('.') ? s.substr(0, s.size() - 1) : s;
+  };
+  out.push_back({where, "is " + text(value), "use " + text(low) + " to " + text(high)});
+}
+
+void check_guidance_form(const GuidanceForm& g, std::vector<Problem>& out) {
+  check_range("guidance_form.rescale", g.rescale, 0, 1, out);
+  check_range("guidance_form.from", g.from, 0, 1, out);
+  check_range("guidance_form.to", g.to, 0, 1, out);
+  check_range("guidance_form.parallel", g.parallel, 0, 1, out);
+  check_range("guidance_form.norm", g.norm, 0, 1e6, out);
+}
+
+void check_picture(const GenerateRequest& r, std::vector<Problem>& out) {
+  const PictureInput& p = r.picture;
+  check_range("picture.strength", p.strength, 0, 1, out);
+  check_range("picture.mask_blur", p.mask_blur, 0, 256, out);
+  check_range("picture.crop_padding", p.crop_padding, -1, kMaxSide_px, out);
+  check_range("picture.noise_level", p.noise_level, 0, 999, out);
+  if (p.file.empty() && !p.mask.empty()) out.push_back({"picture.mask", "is given without a picture", "give picture.file too"});
+  if (p.mask.empty() && p.crop_padding >= 0) out.push_back({"picture.crop_padding", "is given without a mask", "give picture.mask too"});
+  check_range("control.scale", r.control.scale, -10, 10, out);
+  if (r.control.model.empty() != r.control.file.empty())
+    out.push_back({"control", r.control.model.empty() ? "has a hint but no model" : "has a model but no hint", "give control.model and control.file"});
+}
+
+void check_part(const GenerateRequest& r, std::vector<Problem>& out) {
+  if (r.part.end) check_range("part.end", *r.part.end, 0, 1, out);
+  if (r.part.start) check_range("part.start", *r.part.start, 0, 1, out);
+  if (r.part.start.has_value() == r.part.from.empty()) out.push_back({"part", "needs both a start and a run to go on from", "give part.start and part.from"});
+  if (!r.part.from.empty() && !r.picture.file.empty()) out.push_back({"part.from", "is given beside a picture", "start from one of them"});
+  if (r.part.start && r.part.end && *r.part.end <= *r.part.start) out.push_back({"part.end", "does not lie after part.start", "use a larger share"});
+}
+
 }  // namespace
 
 std::vector<Problem> check(const GenerateRequest& r) {
   std::vector<Problem> out;
-  for (const auto& [where, text] : {std::pair{"prompt", &r.prompt}, {"negative", &r.negative}})
+  for (const auto& [where, text] : {std::pair{"prompt", &r.prompt}, {"negative", &r.negative}, {"prompt_2", &r.prompt_2}, {"prompt_3", &r.prompt_3},
+                                    {"negative_2", &r.negative_2}, {"negative_3", &r.negative_3}})
     if (text->size() > kMaxPromptBytes)
       out.push_back({where, "has " + std::to_string(text->size()) + " bytes", "use at most " + std::to_string(kMaxPromptBytes)});
   check_side("width", r.width, out);
@@ -35,6 +75,11 @@ std::vector<Problem> check(const GenerateRequest& r) {
   if (r.count < 1 || r.count > 64) out.push_back({"count", "is " + std::to_string(r.count), "use 1 to 64"});
   if (r.scheduler.eta && !(*r.scheduler.eta >= 0 && *r.scheduler.eta <= 1))
     out.push_back({"scheduler.eta", "is " + std::to_string(*r.scheduler.eta), "use a number from 0 to 1"});
+  check_range("clip_skip", r.clip_skip, 0, 11, out);
+  check_range("max_text_tokens", r.max_text_tokens, 0, 4096, out);
+  check_guidance_form(r.guidance_form, out);
+  check_picture(r, out);
+  check_part(r, out);
   if (!one_of(r.dtype, {"float32", "bfloat16"})) out.push_back({"dtype", "is '" + r.dtype + "'", "use float32 or bfloat16"});
   if (!one_of(r.probes, {"none", "summary", "full"}))
     out.push_back({"probes", "is '" + r.probes + "'", "use none, summary or full"});

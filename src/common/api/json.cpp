@@ -10,9 +10,39 @@ void fields(V& v, SchedulerChoice& s) {
 }
 
 template <class V>
+void fields(V& v, GuidanceForm& g) {
+  v("kind", g.kind), v("rescale", g.rescale), v("from", g.from), v("to", g.to), v("parallel", g.parallel), v("norm", g.norm);
+}
+
+template <class V>
+void fields(V& v, PictureInput& p) {
+  v("file", p.file), v("strength", p.strength), v("mask", p.mask), v("mask_blur", p.mask_blur), v("crop_padding", p.crop_padding);
+  v("noise_level", p.noise_level);
+}
+
+template <class V>
+void fields(V& v, ControlInput& c) {
+  v("model", c.model), v("file", c.file), v("scale", c.scale), v("guess", c.guess);
+}
+
+template <class V>
+void fields(V& v, SizeHints& s) {
+  v("original_width", s.original_width), v("original_height", s.original_height), v("crop_left", s.crop_left), v("crop_top", s.crop_top);
+  v("target_width", s.target_width), v("target_height", s.target_height);
+}
+
+template <class V>
+void fields(V& v, RunPart& p) {
+  v("end", p.end), v("start", p.start), v("from", p.from);
+}
+
+template <class V>
 void fields(V& v, GenerateRequest& r) {
   v("model", r.model), v("prompt", r.prompt), v("negative", r.negative), v("width", r.width), v("height", r.height);
   v("steps", r.steps), v("guidance", r.guidance), v("seed", r.seed), v("count", r.count), v("scheduler", r.scheduler);
+  v("prompt_2", r.prompt_2), v("prompt_3", r.prompt_3), v("negative_2", r.negative_2), v("negative_3", r.negative_3);
+  v("clip_skip", r.clip_skip), v("max_text_tokens", r.max_text_tokens), v("guidance_form", r.guidance_form), v("picture", r.picture);
+  v("control", r.control), v("sizes", r.sizes), v("negative_sizes", r.negative_sizes), v("part", r.part);
   v("dtype", r.dtype), v("probes", r.probes);
 }
 

@@ -88,6 +88,9 @@ class TraceReader {
   StoredRestart restart(int steps_done) const;
   // The final latents [C,h,w] of image n; empty values when the run did not finish.
   StoredTensor final_latent() const;
+  // The latents [N,C,h,w] at which a run was told to stop, in the variance-preserving scale. Throws Error(not_found) when it
+  // was not.
+  StoredTensor partial_latents() const;
   std::optional<Image> image(int index) const;
   std::optional<Image> preview(int step) const;
   std::vector<std::string> image_names() const;

@@ -135,6 +135,10 @@ void TraceFile::final_latent(const StoredTensor& latent) {
   run_["final_latent"] = true;
 }
 
+void TraceFile::partial_latents(const StoredTensor& latents) {
+  write_safetensors(directory_ / "partial.safetensors", {{.name = "latents", .dtype = SafeDtype::f32, .shape = latents.shape, .bytes = std::as_bytes(std::span(latents.values))}}, {});
+}
+
 void TraceFile::image(int index, const Image& image, const std::string& parameters, std::uint64_t seed) {
   const std::string name = "image-" + std::to_string(index) + (encoder_ ? ".png" : ".ppm");
   std::string bytes;

@@ -36,6 +36,7 @@ class TraceFile final : public TraceWriter {
   void store_restart(const StoredRestart& restart);
   void end_step(int step, const NodeInfo& node);
   void final_latent(const StoredTensor& latent);
+  void partial_latents(const StoredTensor& latents);
   void image(int index, const Image& image, const std::string& parameters, std::uint64_t seed);
 
   Json& run() { return run_; }         // changed by the caller, written by finish() or update()

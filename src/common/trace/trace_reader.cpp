@@ -155,6 +155,18 @@ StoredTensor TraceReader::final_latent() const {
   return t;
 }
 
+StoredTensor TraceReader::partial_latents() const {
+  const auto file = directory_ / "partial.safetensors";
+  if (!std::filesystem::exists(file))
+    throw Error(ErrorCode::not_found, "'" + directory_.string() + "' holds no unfinished latents; make it with --stop-at, for example 0.8");
+  const SafetensorsFile source = SafetensorsFile::open(file);
+  const SafeTensor& t = source.at("latents");
+  if (t.dtype != SafeDtype::f32) throw Error(ErrorCode::corrupt_file, "'" + file.string() + "': latents must be F32");
+  StoredTensor out{.shape = t.shape, .values = std::vector<float>(t.bytes.size() / sizeof(float))};
+  std::memcpy(out.values.data(), t.bytes.data(), t.bytes.size());
+  return out;
+}
+
 std::vector<std::string> TraceReader::image_names() const {
   std::vector<std::string> out;
   if (run_.contains("images") && run_["images"].is_array())

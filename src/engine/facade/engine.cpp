@@ -12,6 +12,8 @@
 #include "common/base/io.h"
 #include "common/base/json_read.h"
 #include "common/base/sha256.h"
+#include "engine/facade/run_inputs.h"
+#include "engine/families/control.h"
 #include "engine/probes/table.h"
 
 namespace safelight {
@@ -143,11 +145,44 @@ Json Engine::new_run_record(const Components& c, const GenerateRequest& request,
           {"weights", weights}, {"images", Json::array()}};
 }
 
+Image Engine::read_picture(const std::string& file) const {
+  if (!settings_.read_picture) throw Error(ErrorCode::unsupported, "this build reads no pictures");
+  return settings_.read_picture(file);
+}
+
+void Engine::read_inputs(const GenerateRequest& asked, const Components& components, GenerateRequest& sized, RunOptions& options) const {
+  if (!asked.picture.file.empty()) {
+    std::optional<Image> mask;
+    if (!asked.picture.mask.empty()) mask = read_picture(asked.picture.mask);
+    options.inputs = run_inputs(components, sized, read_picture(asked.picture.file), mask);
+  }
+  if (!asked.part.from.empty()) {
+    const StoredTensor stored = TraceReader(asked.part.from).partial_latents();
+    options.inputs.latents = at::tensor(stored.values, at::kFloat).view(stored.shape);
+    const auto downscale = components.autoencoder->downscale();
+    if (stored.shape.size() != 4 || stored.shape[1] != components.denoiser->latent_channels())
+      throw Error(ErrorCode::conflict, "the latents of '" + asked.part.from + "' do not fit this model");
+    sized.count = static_cast<int>(stored.shape[0]);
+    sized.height = static_cast<int>(stored.shape[2] * downscale);
+    sized.width = static_cast<int>(stored.shape[3] * downscale);
+  }
+}
+
 FinishedRun Engine::generate(const GenerateRequest& request, const Interventions& change, const std::filesystem::path& directory,
                              const RunCalls& calls) {
-  const auto components = open(request.model, request.dtype);
-  const GenerateRequest resolved = resolved_request(*components, request, change);
+  std::shared_ptr<const Components> components = open(request.model, request.dtype);
   RunOptions options;
+  require_no(check(request), "request");
+  GenerateRequest sized = request;
+  read_inputs(request, *components, sized, options);
+  const GenerateRequest resolved = resolved_request(*components, sized, change);
+  if (!request.control.model.empty()) {
+    auto with = std::make_shared<Components>(*components);
+    with->denoiser = controlled(components->denoiser, {.directory = request.control.model, .dtype = request.dtype,
+                                                       .hint = hint_of(read_picture(request.control.file), resolved),
+                                                       .scale = request.control.scale, .guess = request.control.guess});
+    components = with;
+  }
   options.interventions = change;
   options.progress = calls.progress;
   options.cancelled = calls.cancelled;
@@ -159,7 +194,7 @@ FinishedRun Engine::generate(const GenerateRequest& request, const Interventions
     trace = std::make_unique<TraceFile>(directory, new_run_record(*components, request, change, directory.filename().string()), settings_.encoder);
     options.trace = trace.get();
   }
-  return {directory, run(*components, request, std::move(options))};
+  return {directory, run(*components, sized, std::move(options))};
 }
 
 }  // namespace safelight

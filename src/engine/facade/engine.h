@@ -19,6 +19,7 @@ struct EngineSettings {
   std::filesystem::path cache_dir;                // hashes of weight files; empty: not kept
   int threads = 0;                                // 0: as many as there are processors
   TraceFile::Encoder encoder;                     // null: no PNG
+  std::function<Image(const std::filesystem::path&)> read_picture;  // null: requests with pictures are refused
 };
 
 struct RunCalls {
@@ -49,6 +50,8 @@ class Engine {
                        const RunCalls& calls);
 
  private:
+  Image read_picture(const std::string& file) const;
+  void read_inputs(const GenerateRequest& request, const Components& components, GenerateRequest& sized, RunOptions& options) const;
   Json new_run_record(const Components& components, const GenerateRequest& request, const Interventions& change,
                       const std::string& id);
   std::string hash_of(const std::filesystem::path& file);

@@ -10,7 +10,8 @@
 namespace safelight {
 
 struct OpenOptions {
-  std::string dtype = "float32";  // or "bfloat16"
+  std::string dtype = "float32";     // or "bfloat16"
+  std::vector<std::string> without;  // components to leave out where the family can do without, as text_encoder_3 of SD3
 };
 
 // What is known of a directory before any weight is read.

@@ -9,10 +9,13 @@
 
 namespace safelight {
 
+Family flux();
 Family stable_diffusion();
+Family stable_diffusion_3();
+Family stable_diffusion_xl();
 
 const std::vector<Family>& family_table() {
-  static const std::vector<Family> table = {stable_diffusion()};
+  static const std::vector<Family> table = {flux(), stable_diffusion(), stable_diffusion_3(), stable_diffusion_xl()};
   return table;
 }
 

@@ -16,17 +16,55 @@
 
 namespace safelight {
 
-class TextEncoder {
- public:
-  virtual ~TextEncoder() = default;
-  // ids: int64 [B,T] -> [B,T,width].
-  virtual at::Tensor encode(const at::Tensor& ids, const ForwardHooks& hooks) const = 0;
+// What a person wrote for each text encoder; empty ones take the first.
+struct PromptTexts {
+  std::string text, text_2, text_3;
 };
 
-struct Conditioning {
-  at::Tensor text;            // [B,T,width]
-  at::Tensor guidance_embed;  // undefined, or [B,width]: models that take the guidance scale as an input
+struct EncodedPrompt {
+  at::Tensor text;    // [1,T,width]
+  at::Tensor pooled;  // [1,width], or undefined for models without one
 };
+
+struct EncodeOptions {
+  int clip_skip = 0;      // layers that are left out at the end of CLIP's tower
+  bool negative = false;  // what guidance leads away from: no layer is skipped, and nothing may become zeros
+};
+
+// Text -> conditioning: one or more tokenizers and text encoders, joined as the family joins them. Thread-safe.
+class PromptEncoder {
+ public:
+  virtual ~PromptEncoder() = default;
+  // One account per text encoder, in the family's order. The first one's positions are those of EncodedPrompt::text. `max_tokens`
+  // limits encoders without a length of their own; 0: the family's usual length.
+  virtual std::vector<TokenizedPrompt> tokenise(const PromptTexts& texts, int max_tokens) const = 0;
+  virtual EncodedPrompt encode(const std::vector<TokenizedPrompt>& tokens, const EncodeOptions& options) const = 0;
+  virtual const Tokenizer& tokenizer() const = 0;  // of the first account
+};
+
+// Where a picture is thought to be cut from, as models with micro-conditioning are told; pixels.
+struct MicroConditioning {
+  int64_t original_height = 0, original_width = 0, crop_top = 0, crop_left = 0, target_height = 0, target_width = 0;
+  double aesthetic_score = 6.0;
+};
+
+// Rows of every tensor: as many as x has.
+struct Conditioning {
+  at::Tensor text;                        // [B,T,width]
+  at::Tensor pooled;                      // [B,width], or undefined
+  at::Tensor guidance;                    // [B], for models that take the guidance scale as an input; else undefined
+  std::vector<MicroConditioning> sizes;   // one per row, or empty
+  at::Tensor beside;                      // [B,C',h,w] channels that stand beside the latents; or undefined
+  at::Tensor noise_level;                 // int64 [B] of the picture beside the latents; or undefined
+  std::vector<at::Tensor> residuals;      // of a ControlNet; or empty
+  int64_t unconditional = 0;              // leading rows that belong to the negative prompt
+};
+
+// What a model does with the guidance scale.
+enum class GuidanceKind { classifier_free, embedded, none };
+
+// What stands beside the latents in a denoiser's input.
+enum class Beside { nothing, mask_and_masked_image, low_resolution_image };
 
 class Denoiser {
  public:
@@ -35,7 +73,11 @@ class Denoiser {
   virtual at::Tensor predict(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& conditioning,
                              const ForwardHooks& hooks) const = 0;
   virtual int64_t latent_channels() const = 0;
-  virtual int64_t guidance_embed_width() const { return 0; }
+  virtual int64_t patch() const { return 1; }        // latent sides must be multiples of it
+  virtual GuidanceKind guidance() const { return GuidanceKind::classifier_free; }
+  virtual Beside beside() const { return Beside::nothing; }
+  // Noise levels that the family chooses itself instead of its scheduler's spacing.
+  virtual CustomSteps own_steps(int /*steps*/, int64_t /*height*/, int64_t /*width*/) const { return {}; }
   virtual std::vector<std::string> block_names() const = 0;  // in forward order, as hooks report them
 };
 
@@ -44,9 +86,10 @@ class Autoencoder {
   virtual ~Autoencoder() = default;
   // Latents in the denoiser's scale [N,C,h,w] -> pixels [N,3,H,W], nominally in [-1,1], unclamped float32.
   virtual at::Tensor decode(const at::Tensor& latents, const ForwardHooks& hooks) const = 0;
-  // Pixels in [-1,1] -> the mean of the latents, in the denoiser's scale.
-  virtual at::Tensor encode(const at::Tensor& pixels, const ForwardHooks& hooks) const = 0;
+  // Pixels in [-1,1] -> latents in the denoiser's scale: a sample of the encoder's Gaussian, or its mean without `eps`.
+  virtual at::Tensor encode(const at::Tensor& pixels, const at::Tensor& eps, const ForwardHooks& hooks) const = 0;
   virtual int64_t downscale() const = 0;
+  virtual int64_t latent_channels() const = 0;
   virtual double scaling_factor() const = 0;
 };
 
@@ -66,14 +109,15 @@ struct Components {
   std::string name;                   // "signs-nano", or the directory's name
   std::filesystem::path directory;
   std::string family;                 // from the table of families
-  std::shared_ptr<const Tokenizer> tokenizer;
-  std::shared_ptr<const TextEncoder> text;
+  std::shared_ptr<const PromptEncoder> prompt;
   std::shared_ptr<const Denoiser> denoiser;
   std::shared_ptr<const Autoencoder> autoencoder;
   Json scheduler_config;              // as in the directory
   Recommended recommended;
   int default_side_px = 512;
-  int max_text_tokens = 77;
+  int max_text_tokens = 77;           // of the first text encoder
+  double negative_aesthetic_score = 2.5;
+  Json low_resolution_scheduler;      // noises the small picture of the x4 upscaler; null for others
   std::vector<WeightFile> weights;
   std::string dtype = "float32";
   // Rows: one per latent channel and one constant; columns r, g, b in [-1,1]. From the model's baseline, else measured

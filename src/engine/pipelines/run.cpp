@@ -18,17 +18,16 @@ namespace {
 // 5: one evaluation of the denoiser, conditional and unconditional halves in one batch.
 void evaluate(RunState& s, const Evaluation& wanted) {
   const int step = s.solver->step();
-  const double w = s.guidance_at(step);
+  const bool guided = s.guided_at(step);
   s.edit.set_step(step);
   const at::Tensor x = wanted.model_input;
   const int64_t n = x.size(0);
-  const at::Tensor timesteps = at::full({s.guided ? 2 * n : n}, wanted.node.timestep, at::kFloat);
-  if (s.watch) s.watch->begin();
-  const at::Tensor out = s.components.denoiser->predict(s.guided ? at::cat({x, x}, 0) : x, timesteps, s.conditioning, s.hooks());
-  s.cond = s.guided ? out.slice(0, n) : out;
-  s.uncond = s.guided ? out.slice(0, 0, n) : at::Tensor();
-  s.combined = classifier_free_guidance(s.cond, s.uncond, w);
-  s.estimate = s.converter.estimate(s.combined, x, wanted.node);
+  const at::Tensor timesteps = at::full({guided ? 2 * n : n}, wanted.node.timestep, at::kFloat);
+  if (s.watch) s.watch->begin(guided ? n : 0);
+  const at::Tensor out = s.components.denoiser->predict(guided ? at::cat({x, x}, 0) : x, timesteps, guided ? s.both : s.alone, s.hooks());
+  s.cond = guided ? out.slice(0, n) : out;
+  s.uncond = guided ? out.slice(0, 0, n) : at::Tensor();
+  s.estimate = s.form.combine({.cond = s.cond, .uncond = s.uncond, .x = x, .node = wanted.node, .w = s.guidance_at(step), .form = s.request.guidance_form}, s.converter);
   s.input = x;
   if (s.entered_step != step) {
     s.entered_step = step;
@@ -39,12 +38,15 @@ void evaluate(RunState& s, const Evaluation& wanted) {
 void denoise(RunState& s) {
   s.start_restart();
   while (const auto wanted = s.solver->next()) {
+    if (s.ends_before(wanted->node)) break;
     s.throw_if_cancelled();
     const int step = s.solver->step();
     if (!s.change.latents.empty()) s.push_latents(step);
     const auto now = s.change.latents.empty() ? wanted : s.solver->next();
     evaluate(s, *now);
     s.solver->feed(s.estimate);
+    if (s.options.evaluated) s.options.evaluated(*s.solver);
+    s.keep_outside_mask();
     if (s.solver->step() > step) s.finish_step(step);
   }
 }
@@ -57,7 +59,7 @@ GenerateResult run_recipe(const Components& components, const GenerateRequest& a
   s.stage("tokenise");
   s.encode_text();                             // 3
   s.stage("encode_text");
-  s.draw_noise();                              // 4
+  s.start_latents();                           // 4 noise, and what the run starts from
   s.begin_trace();
   s.stage("noise");
   denoise(s);                                  // 5

@@ -9,7 +9,9 @@
 #include "common/api/generate_request.h"
 #include "common/api/interventions.h"
 #include "common/trace/trace_file.h"
+#include "engine/pipelines/pictures.h"
 #include "engine/pipelines/probe.h"
+#include "engine/schedulers/solver.h"
 
 namespace safelight {
 
@@ -19,7 +21,18 @@ struct RunProgress {
   double seconds_left = 0;
 };
 
+// Pictures and latents that a run starts from; tensors undefined where there are none.
+struct RunInputs {
+  at::Tensor picture;        // [1,3,H,W] in [-1,1]; for the x4 upscaler the small picture
+  at::Tensor mask;           // [1,1,H,W], 1 where it is repainted
+  at::Tensor latents;        // [N,C,h,w] of an unfinished run, in the variance-preserving scale
+  std::optional<Canvas> canvas;  // what the result is pasted into
+};
+
 struct RunOptions {
+  RunInputs inputs;
+  NoiseSource* noise = nullptr;                    // null: the reference's generator from the seed. Not with restart points.
+  std::function<void(const Solver&)> evaluated;    // after every evaluation was fed to the solver, before anything is pasted back
   Interventions interventions;
   std::vector<std::unique_ptr<Probe>> probes;      // made from the table by the caller
   TraceFile* trace = nullptr;                      // null: nothing is written
@@ -35,7 +48,9 @@ struct StageTime {
 
 struct GenerateResult {
   std::vector<Image> images;
-  at::Tensor latents;                  // [N,C,h,w] final, denoiser's scale, float32
+  at::Tensor latents;                  // [N,C,h,w] final, denoiser's scale, float32; of an unfinished run in the solver's own
+  at::Tensor partial;                  // of a run that stopped before its end: the same in the variance-preserving scale
+  at::Tensor pixels;                   // [N,3,H,W] as the decoder gave them
   Json resolved;                       // what every setting came to
   std::vector<StageTime> stages;
   double total_ms = 0, probe_ms = 0;

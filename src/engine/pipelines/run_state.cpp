@@ -3,9 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "common/base/error.h"
+#include "engine/pipelines/pictures.h"
 
 namespace safelight {
 namespace {
@@ -14,24 +16,32 @@ double ms_between(std::chrono::steady_clock::time_point a, std::chrono::steady_c
   return std::chrono::duration<double, std::milli>(b - a).count();
 }
 
+constexpr std::array kSigmaSpacings = {"karras", "exponential"};
+constexpr std::array kTimestepSpacings = {"leading", "trailing", "linspace", "sgm-uniform", "beta"};
+
+template <class Names>
+bool is_one_of(const std::string& value, const Names& names) {
+  return std::any_of(names.begin(), names.end(), [&](const char* n) { return value == n; });
+}
+
 SchedulerConfig scheduler_for(const Components& c, const GenerateRequest& r) {
   const std::string where = "'" + (c.directory / "scheduler" / "scheduler_config.json").string() + "'";
   SchedulerConfig config = SchedulerConfig::from_json(c.scheduler_config, where, solver_named(r.scheduler.solver).class_name);
   if (const auto adjust = solver_named(r.scheduler.solver).adjust) adjust(config);
   const std::string& spacing = r.scheduler.spacing;
-  if (spacing == "karras") {
-    config.sigmas = "karras";
-  } else if (spacing == "leading" || spacing == "trailing" || spacing == "linspace") {
+  if (is_one_of(spacing, kSigmaSpacings)) {
+    config.sigmas = spacing;
+  } else if (is_one_of(spacing, kTimestepSpacings)) {
     config.spacing = spacing;
     config.sigmas.clear();
   } else if (!spacing.empty()) {
-    throw Error(ErrorCode::invalid_argument, "spacing '" + spacing + "' is unknown; known: leading, trailing, linspace, karras");
+    throw Error(ErrorCode::invalid_argument, "spacing '" + spacing + "' is unknown; known: leading, trailing, linspace, sgm-uniform, beta, karras, exponential");
   }
+  if (!spacing.empty() && config.frame() != Frame::variance_preserving)
+    throw Error(ErrorCode::conflict, "spacing '" + spacing + "' is for models that predict noise; " + solver_named(r.scheduler.solver).name + " has its own");
   if (!r.scheduler.prediction.empty()) config.prediction = prediction_named(r.scheduler.prediction);
   return config;
 }
-
-std::vector<int64_t> ids_of(const TokenizedPrompt& p) { return p.ids; }
 
 }  // namespace
 
@@ -52,11 +62,14 @@ GenerateRequest resolved_request(const Components& c, const GenerateRequest& ask
   if (!r.guidance) r.guidance = c.recommended.guidance;
   if (r.scheduler.solver.empty())
     r.scheduler.solver = c.recommended.solver.empty() ? c.scheduler_config.value("_class_name", std::string()) : c.recommended.solver;
-  const int64_t unit = c.autoencoder->downscale();
+  const int64_t unit = c.autoencoder->downscale() * c.denoiser->patch();
   for (const auto& [where, side] : {std::pair{"width", r.width}, {"height", r.height}})
     if (side % unit != 0) problems.push_back({where, "is " + std::to_string(side), "this model needs a multiple of " + std::to_string(unit)});
   require_no(problems, "request");
-  r.scheduler.solver = solver_named(r.scheduler.solver).name;
+  const SolverEntry& solver = solver_named(r.scheduler.solver);
+  if (guidance_named(r.guidance_form.kind).splits_estimate && !solver.takes_split)
+    throw Error(ErrorCode::conflict, "guidance form " + r.guidance_form.kind + " does not work with " + solver.name + "; use ddim, euler or euler-ancestral");
+  r.scheduler.solver = solver.name;
   return r;
 }
 
@@ -67,10 +80,11 @@ RunState::RunState(const Components& c, const GenerateRequest& asked, RunOptions
       request(resolved_request(c, asked, o.interventions)),
       scheduler(scheduler_for(c, request)),
       converter(scheduler),
+      form(guidance_named(request.guidance_form.kind)),
       edit(o.interventions),
       start_(std::chrono::steady_clock::now()),
       mark_(start_) {
-  guided = *request.guidance != 1.0 && c.denoiser->guidance_embed_width() == 0;
+  guided = c.denoiser->guidance() == GuidanceKind::classifier_free && (*request.guidance > 1.0 || form.leads_below_one);
   latent_height_ = request.height / c.autoencoder->downscale();
   latent_width_ = request.width / c.autoencoder->downscale();
   bool attention = false, blocks = false;
@@ -79,8 +93,7 @@ RunState::RunState(const Components& c, const GenerateRequest& asked, RunOptions
     blocks = blocks || probe->needs().blocks;
   }
   if (!attention && !blocks) return;
-  ForwardWatch::Plan plan{.attention = attention, .blocks = blocks, .image = guided ? request.count : 0,
-                          .height = latent_height_, .width = latent_width_};
+  ForwardWatch::Plan plan{.attention = attention, .blocks = blocks, .height = latent_height_, .width = latent_width_};
   while (plan.height * plan.width > 1024 && plan.height % 2 == 0 && plan.width % 2 == 0) plan.height /= 2, plan.width /= 2;
   watch.emplace(plan);
 }
@@ -99,74 +112,171 @@ ForwardHooks RunState::hooks() {
   return {.observer = watch ? &*watch : nullptr, .edit = edit.needed() ? &edit : nullptr};
 }
 
-double RunState::guidance_at(int step) const {
-  if (change.guidance_steps && !change.guidance_steps->contains(step)) return 1.0;
-  return *request.guidance;
+double RunState::guidance_at(int step) const { return guided && !guided_at(step) ? 1.0 : *request.guidance; }
+
+bool RunState::guided_at(int step) const {
+  if (!guided || (change.guidance_steps && !change.guidance_steps->contains(step))) return false;
+  const double share = static_cast<double>(step) / solver->steps();
+  return share >= request.guidance_form.from && (share < request.guidance_form.to || request.guidance_form.to == 1);
 }
 
 void RunState::tokenise() {
-  tokens_ = components.tokenizer->encode(request.prompt, components.max_text_tokens);
-  negative_tokens_ = components.tokenizer->encode(request.negative, components.max_text_tokens);
+  tokens_ = components.prompt->tokenise({request.prompt, request.prompt_2, request.prompt_3}, request.max_text_tokens);
+  negative_tokens_ = components.prompt->tokenise({request.negative, request.negative_2, request.negative_3}, request.max_text_tokens);
+  apply_token_edits();
+}
+
+void RunState::apply_token_edits() {
+  TokenizedPrompt& first = tokens_.front();
   for (const TokenEdit& e : change.tokens) {
-    if (e.index < 0 || e.index >= static_cast<int>(tokens_.tokens.size()) || tokens_.tokens[static_cast<std::size_t>(e.index)].special)
-      throw Error(ErrorCode::invalid_argument, "tokens.index is " + std::to_string(e.index) + "; content tokens are 1 to " + std::to_string(tokens_.content));
+    if (e.index < 0 || e.index >= static_cast<int>(first.tokens.size()) || first.tokens[static_cast<std::size_t>(e.index)].special)
+      throw Error(ErrorCode::invalid_argument, "tokens.index is " + std::to_string(e.index) + "; content tokens are 1 to " + std::to_string(first.content));
     if (e.action == "replace") {
-      const TokenizedPrompt with = components.tokenizer->encode(e.replacement, components.max_text_tokens);
+      const TokenizedPrompt with = components.prompt->tokenise({.text = e.replacement}, request.max_text_tokens).front();
       if (with.content != 1) throw Error(ErrorCode::invalid_argument, "tokens.replacement '" + e.replacement + "' is not one token");
-      tokens_.ids[static_cast<std::size_t>(e.index)] = with.ids[1];
+      const auto content = std::find_if(with.tokens.begin(), with.tokens.end(), [](const TokenSpan& t) { return !t.special; });
+      first.ids[static_cast<std::size_t>(e.index)] = content->id;
     } else if (e.action == "drop") {
-      tokens_.ids[static_cast<std::size_t>(e.index)] = components.tokenizer->pad_id();
+      first.ids[static_cast<std::size_t>(e.index)] = components.prompt->tokenizer().pad_id();
     }
   }
 }
 
-at::Tensor RunState::encode_ids(const std::vector<std::vector<int64_t>>& ids) {
-  std::vector<int64_t> flat;
-  for (const auto& row : ids) flat.insert(flat.end(), row.begin(), row.end());
-  const at::Tensor t = at::tensor(flat, at::kLong).view({static_cast<int64_t>(ids.size()), -1});
-  return components.text->encode(t, {});
+std::vector<MicroConditioning> RunState::sizes(bool negative) const {
+  const auto of = [&](const SizeHints& h) {
+    const auto or_own = [](int hint, int own) { return static_cast<int64_t>(hint > 0 ? hint : own); };
+    return MicroConditioning{or_own(h.original_height, request.height), or_own(h.original_width, request.width), h.crop_top, h.crop_left,
+                             or_own(h.target_height, request.height), or_own(h.target_width, request.width)};
+  };
+  const SizeHints& other = request.negative_sizes;
+  const bool own = negative && other.original_width > 0 && other.original_height > 0 && other.target_width > 0 && other.target_height > 0;
+  MicroConditioning one = of(own ? other : request.sizes);
+  if (negative) one.aesthetic_score = components.negative_aesthetic_score;
+  return std::vector<MicroConditioning>(static_cast<std::size_t>(request.count), one);
 }
 
 void RunState::encode_text() {
   if (options.progress) options.progress({.stage = "text"});
-  const at::Tensor both = encode_ids({ids_of(negative_tokens_), ids_of(tokens_)});
-  empty_text_ = both.slice(0, 0, 1);
-  prompt_text_ = both.slice(0, 1, 2);
+  prompt_ = components.prompt->encode(tokens_, {.clip_skip = request.clip_skip});
+  negative_ = components.prompt->encode(negative_tokens_, {.negative = true});
   for (const TokenEdit& e : change.tokens)
     if (e.action == "reweight") {
-      prompt_text_ = prompt_text_.clone();
-      const at::Tensor base = empty_text_.select(1, e.index), row = prompt_text_.select(1, e.index);
+      prompt_.text = prompt_.text.clone();
+      const at::Tensor base = negative_.text.select(1, e.index), row = prompt_.text.select(1, e.index);
       row.copy_(base + e.weight * (row - base));
     }
   const int64_t n = request.count;
-  const at::Tensor cond_text = prompt_text_.expand({n, -1, -1});
-  conditioning.text = guided ? at::cat({empty_text_.expand({n, -1, -1}), cond_text}, 0) : cond_text;
-  if (components.denoiser->guidance_embed_width() > 0) {
-    const int64_t width = components.denoiser->guidance_embed_width();
-    const at::Tensor w = at::full({n}, (*request.guidance - 1) * 1000.0, at::kFloat);
-    const at::Tensor half = at::arange(width / 2, at::kFloat) * (-std::log(10000.0) / (static_cast<double>(width) / 2 - 1));
-    const at::Tensor angle = w.unsqueeze(1) * half.exp().unsqueeze(0);
-    conditioning.guidance_embed = at::cat({angle.sin(), angle.cos()}, 1);
-  }
+  const auto rows = [&](const at::Tensor& t) { return t.defined() ? t.expand({n, -1, -1}) : t; };
+  const auto pooled_rows = [&](const at::Tensor& t) { return t.defined() ? t.expand({n, -1}) : t; };
+  alone.text = rows(prompt_.text);
+  alone.pooled = pooled_rows(prompt_.pooled);
+  alone.sizes = sizes(false);
+  if (components.denoiser->guidance() == GuidanceKind::embedded) alone.guidance = at::full({n}, *request.guidance, at::kFloat);
+  if (!guided) return;
+  both.text = at::cat({rows(negative_.text), alone.text}, 0);
+  if (alone.pooled.defined()) both.pooled = at::cat({pooled_rows(negative_.pooled), alone.pooled}, 0);
+  both.sizes = sizes(true);
+  both.sizes.insert(both.sizes.end(), alone.sizes.begin(), alone.sizes.end());
+  both.unconditional = n;
 }
 
-void RunState::draw_noise() {
+void RunState::place_beside(const at::Tensor& channels, const at::Tensor& noise_level) {
+  alone.beside = channels;
+  alone.noise_level = noise_level;
+  both.beside = at::cat({channels, channels}, 0);
+  if (noise_level.defined()) both.noise_level = at::cat({noise_level, noise_level}, 0);
+}
+
+// The x4 upscaler sees the small picture with noise of a level that it is told (Ho et al., arXiv:2106.15282).
+void RunState::noise_small_picture() {
+  const int64_t n = request.count;
+  const SchedulerConfig config = SchedulerConfig::from_json(components.low_resolution_scheduler, "'" + (components.directory / "low_res_scheduler").string() + "'");
+  const NoiseTable table(config);
+  if (request.picture.noise_level >= table.size())
+    throw Error(ErrorCode::invalid_argument, "picture.noise_level is " + std::to_string(request.picture.noise_level) + "; this model takes 0 to " + std::to_string(table.size() - 1));
+  const Node node = table.node_at(request.picture.noise_level);
+  const at::Tensor small = options.inputs.picture.expand({n, -1, -1, -1});
+  place_beside(node.alpha * small + node.sigma * drawn(small.size(1)), at::full({n}, request.picture.noise_level, at::kLong));
+}
+
+void RunState::mask_latents(const at::Tensor& picture) {
+  const at::Tensor hard = options.inputs.mask.ge(0.5).to(at::kFloat);
+  mask_ = at::upsample_nearest2d(hard, {latent_height_, latent_width_});
   const int64_t n = request.count, channels = components.denoiser->latent_channels();
-  noise_source_ = std::make_unique<TorchNoise>(request.seed, n);
-  at::Tensor noise = noise_source_->draw({n, channels, latent_height_, latent_width_});
-  if (change.sham && change.sham->size > 0) {
-    const double size = change.sham->size;
-    TorchNoise other(change.sham->seed + 0x5AFE, n);
-    noise = std::sqrt(1 - size * size) * noise + size * other.draw(noise.sizes());
+  const at::Tensor masked = components.autoencoder->encode(picture * (1 - hard), drawn(channels), {}).expand({n, -1, -1, -1});
+  if (components.denoiser->beside() == Beside::mask_and_masked_image)
+    place_beside(at::cat({mask_.expand({n, -1, -1, -1}), masked}, 1), {});
+}
+
+double RunState::cutoff_timestep(double share) const {
+  return std::nearbyint(scheduler.num_train_timesteps - share * scheduler.num_train_timesteps);
+}
+
+bool RunState::ends_before(const Node& node) const { return untouched_ || (request.part.end && node.timestep < cutoff_timestep(*request.part.end)); }
+
+int RunState::first_evaluation(const SolverInputs& in) const {
+  const int stages = solver_named(scheduler.class_name).stages;
+  if (options.inputs.picture.defined() && components.denoiser->beside() != Beside::low_resolution_image) {
+    const int run = std::min(static_cast<int>(request.steps * request.picture.strength), request.steps);
+    return (request.steps - run) * stages;
   }
+  if (!request.part.start) return 0;
+  const auto whole = make_solver(in);
+  int step = 0;
+  while (step < whole->steps() && whole->node(step).timestep >= cutoff_timestep(*request.part.start)) ++step;
+  if (step == whole->steps()) throw Error(ErrorCode::invalid_argument, "part.start leaves no step to run; use a smaller share or more steps");
+  return step * stages;
+}
+
+void RunState::start_latents() {
+  const int64_t channels = components.denoiser->latent_channels();
+  const Beside beside = components.denoiser->beside();
+  const at::Tensor& picture = options.inputs.picture;
+  if (beside != Beside::nothing && !picture.defined())
+    throw Error(ErrorCode::invalid_argument, std::string("this model ") + (beside == Beside::low_resolution_image ? "enlarges a picture" : "repaints a part of a picture") + "; give one with picture.file");
+  noise_source_ = std::make_unique<TorchNoise>(request.seed, request.count);
   SolverInputs in;
   in.config = scheduler;
   in.steps = request.steps;
+  in.custom = components.denoiser->own_steps(request.steps, latent_height_, latent_width_);
   in.eta = request.scheduler.eta;
-  in.noise = noise;
-  in.source = noise_source_.get();
+  in.source = &source();
+  in.noise = at::zeros({request.count, channels, latent_height_, latent_width_});
+  const bool starts_from_picture = picture.defined() && beside != Beside::low_resolution_image;
+  const bool masked = starts_from_picture && options.inputs.mask.defined();
+  if (beside == Beside::low_resolution_image) noise_small_picture();
+  const int first = first_evaluation(in);
+  if (starts_from_picture) {
+    // The order of the draws (picture, noise, masked picture) is part of what a seed means.
+    const bool blends = masked && beside == Beside::nothing;
+    untouched_ = static_cast<int>(request.steps * request.picture.strength) == 0;
+    if (untouched_) picture_latents_ = components.autoencoder->encode(picture, {}, {}).expand({request.count, -1, -1, -1});
+    else if (request.picture.strength < 1 || blends) picture_latents_ = components.autoencoder->encode(picture, drawn(channels), {});
+    if (request.picture.strength < 1 && !untouched_) in.start = picture_latents_;
+  }
+  noise_ = drawn(channels);
+  if (masked || beside == Beside::mask_and_masked_image) {
+    if (!options.inputs.mask.defined()) options.inputs.mask = at::ones({1, 1, picture.size(2), picture.size(3)});
+    mask_latents(picture);
+  }
+  if (change.sham && change.sham->size > 0) {
+    const double size = change.sham->size;
+    TorchNoise other(change.sham->seed + 0x5AFE, request.count);
+    noise_ = std::sqrt(1 - size * size) * noise_ + size * other.draw(noise_.sizes());
+  }
+  in.noise = noise_;
+  in.partial = options.inputs.latents;
+  in.first = untouched_ ? 0 : first;
   solver = make_solver(in);
   for (int i = 0; i <= solver->steps(); ++i) nodes_.push_back(solver->node(i));
+}
+
+void RunState::keep_outside_mask() {
+  if (!mask_.defined() || components.denoiser->beside() != Beside::nothing) return;
+  SolverState state = solver->state();
+  const at::Tensor kept = solver->next() ? solver->noised(picture_latents_, noise_) : picture_latents_;
+  state.x = (1 - mask_) * kept + mask_ * state.x;
+  solver->restore(state);
 }
 
 void RunState::push_latents(int step) {
@@ -185,7 +295,8 @@ void RunState::push_latents(int step) {
 
 void RunState::decode() {
   if (options.progress) options.progress({.stage = "decode"});
-  latents_ = solver->latent();
+  latents_ = untouched_ ? picture_latents_ : solver->latent();
+  if (const auto unfinished = untouched_ ? std::nullopt : solver->next()) partial_ = unfinished->model_input;
   if (change.latent_scale) latents_ = latents_ * *change.latent_scale;
   if (change.decoder && change.decoder->kind == "linear") {
     std::vector<float> matrix;
@@ -201,10 +312,8 @@ void RunState::decode() {
 }
 
 Image RunState::to_image(const at::Tensor& pixels) const {
-  const at::Tensor bytes = (pixels / 2 + 0.5).clamp(0, 1).mul(255).round().nan_to_num(0.0).to(at::kByte).permute({1, 2, 0}).contiguous();
-  Image image{.width = static_cast<int>(bytes.size(1)), .height = static_cast<int>(bytes.size(0)), .channels = 3, .pixels = {}};
-  image.pixels.assign(bytes.data_ptr<uint8_t>(), bytes.data_ptr<uint8_t>() + bytes.numel());
-  return image;
+  const Image image = image_of(pixels);
+  return options.inputs.canvas ? pasted(*options.inputs.canvas, image) : image;
 }
 
 }  // namespace safelight

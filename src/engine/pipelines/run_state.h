@@ -10,6 +10,7 @@
 #include "engine/pipelines/edits.h"
 #include "engine/pipelines/run.h"
 #include "engine/pipelines/watch.h"
+#include "engine/guidance/guidance.h"
 #include "engine/schedulers/solver.h"
 
 namespace safelight {
@@ -21,7 +22,7 @@ class RunState {
   void stage(const char* name);           // ends the stage that was going on, under this name
   void tokenise();
   void encode_text();
-  void draw_noise();
+  void start_latents();
   void begin_trace();
   void start_restart();                   // continue from a stored restart point, where one is asked for
   void push_latents(int step);
@@ -31,6 +32,9 @@ class RunState {
   GenerateResult close();
   void throw_if_cancelled() const;
   double guidance_at(int step) const;
+  bool guided_at(int step) const;         // whether this step evaluates the unconditional half too
+  bool ends_before(const Node& node) const;
+  void keep_outside_mask();               // inpainting with a plain model: what is not repainted is the picture's own
   ForwardHooks hooks();
 
   const Components& components;
@@ -40,18 +44,26 @@ class RunState {
   SchedulerConfig scheduler;
   Converter converter;
   std::unique_ptr<Solver> solver;
+  const GuidanceEntry& form;
   bool guided = false;
   InterventionEdit edit;
   std::optional<ForwardWatch> watch;
-  Conditioning conditioning;
-  at::Tensor cond, uncond, combined, input;  // of the last evaluation
+  Conditioning both, alone;                  // with the unconditional rows first; the conditional ones by themselves
+  at::Tensor cond, uncond, input;            // of the last evaluation
   at::Tensor entered;                        // input of the step's first evaluation
   int entered_step = -1;
   Estimate estimate;
 
  private:
-  at::Tensor encode_ids(const std::vector<std::vector<int64_t>>& ids);
   void apply_token_edits();
+  std::vector<MicroConditioning> sizes(bool negative) const;
+  at::Tensor drawn(int64_t channels) { return source().draw({request.count, channels, latent_height_, latent_width_}); }
+  NoiseSource& source() { return options.noise ? *options.noise : static_cast<NoiseSource&>(*noise_source_); }
+  void place_beside(const at::Tensor& channels, const at::Tensor& noise_level);
+  void noise_small_picture();
+  void mask_latents(const at::Tensor& picture);
+  int first_evaluation(const SolverInputs& in) const;
+  double cutoff_timestep(double share) const;
   void store_restart_point(int steps_done);
   bool keeps_restart(int steps_done) const;
   TraceFile::RestartLayout restart_layout() const;
@@ -64,11 +76,13 @@ class RunState {
   std::vector<StageTime> stages_;
   std::chrono::steady_clock::time_point start_, mark_, steps_start_;
   double probe_ms_ = 0;
-  TokenizedPrompt tokens_, negative_tokens_;
-  at::Tensor prompt_text_, empty_text_;
+  std::vector<TokenizedPrompt> tokens_, negative_tokens_;  // one per text encoder
+  EncodedPrompt prompt_, negative_;
   int64_t latent_height_ = 0, latent_width_ = 0;
   std::unique_ptr<TorchNoise> noise_source_;
-  at::Tensor step_x_, latents_, pixels_;
+  at::Tensor noise_, picture_latents_, mask_;  // mask_: [1,1,h,w], 1 where it is repainted
+  bool untouched_ = false;                     // image-to-image at strength 0
+  at::Tensor step_x_, latents_, partial_, pixels_;
   int first_step_ = 0, pushed_step_ = -1;
   std::vector<Image> images_;
   std::vector<Node> nodes_;

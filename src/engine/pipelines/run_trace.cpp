@@ -68,8 +68,8 @@ void RunState::begin_trace() {
     options.trace->run()["request"] = to_json(request);
     options.trace->run()["resolved"] = resolved_json();
     const RunView view{.components = components, .request = request,
-                       .level = request.probes == "full" ? ProbeLevel::full : ProbeLevel::summary, .tokens = tokens_,
-                       .text = prompt_text_[0].to(at::kFloat), .empty_text = empty_text_[0].to(at::kFloat), .nodes = nodes_,
+                       .level = request.probes == "full" ? ProbeLevel::full : ProbeLevel::summary, .tokens = tokens_.front(),
+                       .text = prompt_.text[0].to(at::kFloat), .empty_text = negative_.text[0].to(at::kFloat), .nodes = nodes_,
                        .scheduler = scheduler, .latent_height = watch ? watch->plan().height : latent_height_,
                        .latent_width = watch ? watch->plan().width : latent_width_};
     for (const auto& probe : options.probes) probe->on_start(view, *options.trace);
@@ -137,7 +137,7 @@ void RunState::finish_step(int step) {
     timed_probe([&] {
       if (!options.probes.empty()) {
         StepView view{.index = step, .node = node, .next = next, .guidance = guidance_at(step), .entered = view_of(entered), .x = view_of(input),
-                      .x_next = view_of(after), .cond = view_of(cond), .uncond = view_of(uncond), .guided = view_of(combined),
+                      .x_next = view_of(after), .cond = view_of(cond), .uncond = view_of(uncond), .guided = view_of(estimate.raw),
                       .x0 = view_of(estimate.x0), .eps = view_of(estimate.eps)};
         if (watch) {
           view.attention = watch->attention();
@@ -160,6 +160,7 @@ void RunState::finish_step(int step) {
 void RunState::check_images() {
   for (int64_t n = 0; n < request.count; ++n) images_.push_back(to_image(pixels_[n]));
   if (!options.trace) return;
+  if (partial_.defined()) options.trace->partial_latents(stored(partial_));
   const int64_t bad = pixels_.numel() - at::isfinite(pixels_).sum().item<int64_t>();
   options.trace->fact("numerics", "nonfinite_pixels", bad);
   options.trace->fact("numerics", "nonfinite_latents", latents_.numel() - at::isfinite(latents_).sum().item<int64_t>());
@@ -182,9 +183,11 @@ GenerateResult RunState::close() {
   }
   result.images = std::move(images_);
   result.latents = latents_;
+  result.partial = partial_;
+  result.pixels = pixels_;
   result.resolved = resolved_json();
-  result.unknown_words = tokens_.unknown_words;
-  for (const TokenSpan& t : tokens_.truncated) result.truncated.push_back(t.text);
+  result.unknown_words = tokens_.front().unknown_words;
+  for (const TokenSpan& t : tokens_.front().truncated) result.truncated.push_back(t.text);
   result.total_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_).count();
   result.probe_ms = probe_ms_ + (watch ? watch->spent_ms() : 0.0);
   result.stages = stages_;

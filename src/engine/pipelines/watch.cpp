@@ -124,7 +124,8 @@ SAFELIGHT_WIDE BlockSummary summarise(const float* x, std::size_t n) {
   return out;
 }
 
-void ForwardWatch::begin() {
+void ForwardWatch::begin(int64_t image) {
+  image_ = image;
   attention_ = {};
   blocks_.clear();
   layers_ = 0;
@@ -149,7 +150,7 @@ void ForwardWatch::on_attention(const AttentionCall& call) {
   const bool direct = call.q.scalar_type() == at::kFloat && call.q.is_cpu() && call.q.stride(3) == 1 && call.k.stride(3) == 1;
   const at::Tensor q = direct ? call.q : call.q.to(at::kCPU, at::kFloat).contiguous();
   const at::Tensor k = direct ? call.k : call.k.to(at::kCPU, at::kFloat).contiguous();
-  const auto image = static_cast<std::size_t>(plan_.image);
+  const auto image = static_cast<std::size_t>(image_);
   keys_.assign(dim * padded_to_lanes(tokens), 0.0f);
   double spread = 0;
   for (std::size_t h = 0; h < heads; ++h) {
@@ -177,7 +178,7 @@ const AttentionSummary* ForwardWatch::attention() {
 
 void ForwardWatch::on_block(std::string_view, const at::Tensor& x) {
   const Stopwatch stopwatch(spent_ms_);
-  const at::Tensor one = x.select(0, std::min(plan_.image, x.size(0) - 1)).to(at::kCPU, at::kFloat).contiguous();
+  const at::Tensor one = x.select(0, std::min(image_, x.size(0) - 1)).to(at::kCPU, at::kFloat).contiguous();
   blocks_.push_back(summarise(one.data_ptr<float>(), static_cast<std::size_t>(one.numel())));
 }
 

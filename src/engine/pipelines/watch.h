@@ -14,13 +14,12 @@ class ForwardWatch final : public ForwardObserver {
  public:
   struct Plan {
     bool attention = false, blocks = false;
-    int64_t image = 0;           // row of the batch that is watched
     int64_t height = 0, width = 0;  // of the maps; layers with another number of queries are left out
     std::size_t max_layers = 4;
   };
   explicit ForwardWatch(const Plan& plan) : plan_(plan) {}
 
-  void begin();                  // before each evaluation that is to be watched
+  void begin(int64_t image);     // before each evaluation that is to be watched; image: the batch row to watch
   bool wants_attention(std::string_view layer, bool cross) const override;
   void on_attention(const AttentionCall& call) override;
   bool wants_blocks() const override { return plan_.blocks; }
@@ -33,6 +32,7 @@ class ForwardWatch final : public ForwardObserver {
 
  private:
   Plan plan_;
+  int64_t image_ = 0;
   AttentionSummary attention_;
   std::vector<float> sum_, keys_;  // of the maps [queries, tokens padded], and one head's keys; kept between steps
   std::vector<BlockSummary> blocks_;

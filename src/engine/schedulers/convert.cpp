@@ -26,6 +26,17 @@ at::Tensor Converter::x0(const at::Tensor& raw, const at::Tensor& x, const Node&
   return raw;
 }
 
+at::Tensor Converter::raw_of(const at::Tensor& x0, const at::Tensor& x, const Node& n) const {
+  switch (config_.prediction) {
+    case Prediction::epsilon: return (x - n.alpha * x0) / n.sigma;
+    case Prediction::v_prediction: return (n.alpha * x - x0) / n.sigma;
+    case Prediction::sample: return x0;
+    case Prediction::flow: return (x - x0) / n.sigma;
+    case Prediction::edm: return (x0 - n.alpha * x) / n.sigma;
+  }
+  return x0;
+}
+
 at::Tensor Converter::limited(const at::Tensor& x0) const {
   if (config_.thresholding) {
     const at::Tensor flat = x0.flatten(1).abs();

@@ -20,6 +20,8 @@ class Converter {
   Estimate estimate(const at::Tensor& raw, const at::Tensor& x, const Node& node) const;
   at::Tensor eps(const at::Tensor& raw, const at::Tensor& x, const Node& node) const;
   at::Tensor x0(const at::Tensor& raw, const at::Tensor& x, const Node& node) const;
+  // The raw output that stands for a clean image: x0() the other way round.
+  at::Tensor raw_of(const at::Tensor& x0, const at::Tensor& x, const Node& node) const;
   // Clipping, or dynamic thresholding (Saharia et al., arXiv:2205.11487), as configured.
   at::Tensor limited(const at::Tensor& x0) const;
   bool limits() const { return config_.clip_sample || config_.thresholding; }

@@ -18,7 +18,7 @@ class Ddim final : public TimestepSolver {
 
   void feed(const Estimate& e) override {
     const double bar = alpha_bar(timesteps_[i_]), eta = in_.eta.value_or(0.0);
-    const double bar_next = alpha_bar(timesteps_[i_] - in_.config.num_train_timesteps / in_.steps);
+    const double bar_next = alpha_bar(next_timestep());
     const double variance = (1 - bar_next) / (1 - bar) * (1 - bar / bar_next);
     const double spread = eta * std::sqrt(std::max(variance, 0.0));
     const at::Tensor eps = in_.use_clipped_output ? (x_ - std::sqrt(bar) * e.x0) / std::sqrt(1 - bar) : e.eps;
@@ -33,7 +33,7 @@ class Ddim final : public TimestepSolver {
 
 SolverEntry ddim() {
   return {.name = "ddim", .class_name = "DDIMScheduler", .summary = "first order, deterministic at eta 0",
-          .source = "arXiv:2010.02502", .order = 1, .stochastic = false, .history = "none", .min_steps = 1, .make = make<Ddim>};
+          .source = "arXiv:2010.02502", .order = 1, .stochastic = false, .history = "none", .min_steps = 1, .make = make<Ddim>, .takes_split = true};
 }
 
 }  // namespace safelight

@@ -33,7 +33,7 @@ class Ddpm final : public TimestepSolver {
 
  private:
   double previous_alpha_bar() const {
-    int t = timesteps_[i_] - in_.config.num_train_timesteps / in_.steps;
+    int t = next_timestep();
     if (!in_.custom.timesteps.empty()) t = last() ? -1 : timesteps_[i_ + 1];
     return t >= 0 ? table_.alpha_bar(t) : 1.0;
   }

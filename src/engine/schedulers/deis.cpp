@@ -24,8 +24,7 @@ class Deis final : public SolverBase {
     const SigmaGrid grid = exponential_grid(c, table_, spaced_by_one_more(c, in_.steps, c.num_train_timesteps));
     rho_ = grid.sigmas;
     for (std::size_t i = 0; i < rho_.size(); ++i) nodes_.push_back(node_of_sigma(rho_[i], i < grid.timesteps.size() ? grid.timesteps[i] : 0));
-    i_ = static_cast<std::size_t>(in_.first);
-    x_ = in_.start.defined() ? nodes_[i_].alpha * in_.start + nodes_[i_].sigma * in_.noise : in_.noise;
+    begin();
     scalars_ = {0.0};
   }
 

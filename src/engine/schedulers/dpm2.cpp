@@ -35,7 +35,7 @@ class Dpm2 final : public TwoStageSolver {
 
 SolverEntry dpm2() {
   return {.name = "dpm2", .class_name = "KDPM2DiscreteScheduler", .summary = "second order, two evaluations a step, midpoint",
-          .source = "arXiv:2206.00364", .order = 2, .stochastic = false, .history = "none", .min_steps = 1, .make = make<Dpm2>};
+          .source = "arXiv:2206.00364", .order = 2, .stochastic = false, .history = "none", .min_steps = 1, .make = make<Dpm2>, .stages = 2};
 }
 
 }  // namespace safelight

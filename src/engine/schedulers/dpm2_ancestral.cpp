@@ -48,7 +48,7 @@ class Dpm2Ancestral final : public TwoStageSolver {
 
 SolverEntry dpm2_ancestral() {
   return {.name = "dpm2-ancestral", .class_name = "KDPM2AncestralDiscreteScheduler", .summary = "midpoint step with fresh noise at every step",
-          .source = "arXiv:2206.00364", .order = 2, .stochastic = true, .history = "none", .min_steps = 1, .make = make<Dpm2Ancestral>};
+          .source = "arXiv:2206.00364", .order = 2, .stochastic = true, .history = "none", .min_steps = 1, .make = make<Dpm2Ancestral>, .stages = 2};
 }
 
 }  // namespace safelight

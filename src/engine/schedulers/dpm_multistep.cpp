@@ -15,7 +15,8 @@ LambdaPoint lambda_point(double ve_sigma) {
 }
 
 std::vector<double> spaced_by_one_more(const SchedulerConfig& c, int n, int total) {
-  std::vector<double> out;
+  std::vector<double> out = common_timesteps(c.spacing, total, n);
+  if (!out.empty()) return out;
   if (c.spacing == "linspace") {
     for (int i = n; i >= 1; --i) out.push_back(std::nearbyint((total - 1.0) * i / n));
   } else if (c.spacing == "leading") {
@@ -31,14 +32,9 @@ std::vector<double> spaced_by_one_more(const SchedulerConfig& c, int n, int tota
 SigmaGrid exponential_grid(const SchedulerConfig& c, const NoiseTable& table, std::vector<double> timesteps) {
   const int n = static_cast<int>(timesteps.size());
   SigmaGrid grid;
-  if (c.sigmas == "karras") {
-    grid.sigmas = karras_sigmas(table.sigmas().front(), table.sigmas().back(), n);
-  } else if (c.sigmas == "lu") {
-    const double high = std::log(table.sigmas().back()), low = std::log(table.sigmas().front());
-    for (int i = 0; i < n; ++i) grid.sigmas.push_back(std::exp(high + (n == 1 ? 0.0 : (low - high) * i / (n - 1))));
-  } else {
+  grid.sigmas = named_sigmas(c.sigmas, table.sigmas().front(), table.sigmas().back(), n);
+  if (grid.sigmas.empty())
     for (const double t : timesteps) grid.sigmas.push_back(table.sigma_at(t));
-  }
   if (!c.sigmas.empty())
     for (std::size_t i = 0; i < timesteps.size(); ++i) timesteps[i] = std::nearbyint(table.timestep_of(grid.sigmas[i]));
   grid.sigmas.push_back(c.final_sigmas == "zero" ? 0.0 : table.sigmas().front());
@@ -57,9 +53,7 @@ DpmMultistep::DpmMultistep(const SolverInputs& in)
 }
 
 void DpmMultistep::start() {
-  i_ = static_cast<std::size_t>(in_.first);
-  const Node& first = nodes_[i_];
-  x_ = in_.start.defined() ? first.alpha * in_.start + first.sigma * in_.noise : in_.noise;
+  begin();
   scalars_ = {0.0};
 }
 

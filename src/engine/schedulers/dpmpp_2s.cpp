@@ -26,8 +26,7 @@ class DpmSinglestep final : public SolverBase {
       points_.push_back(lambda_point(grid.sigmas[i]));
     }
     choose_orders();
-    i_ = static_cast<std::size_t>(in_.first);
-    x_ = in_.start.defined() ? nodes_[i_].alpha * in_.start + nodes_[i_].sigma * in_.noise : in_.noise;
+    begin();
   }
 
   // history: the outputs of the current group and, last, the sample that the group started from.

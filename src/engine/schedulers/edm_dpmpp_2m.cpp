@@ -20,17 +20,18 @@ class EdmDpmPlusPlus final : public DpmMultistep {
       nodes_.back().timestep = i < grid.timesteps.size() ? grid.timesteps[i] : 0;
       points_.push_back({1.0, sigmas_[i], -std::log(sigmas_[i])});
     }
-    start();
-    x_ = in_.start.defined() ? in_.start + sigmas_[i_] * in_.noise : in_.noise * grid.initial_scale;
+    begin(grid.initial_scale);
+    scalars_ = {0.0};
   }
+  at::Tensor noised(const at::Tensor& clean, const at::Tensor& noise) const override { return clean + sigmas_[i_] * noise; }
 
  protected:
   at::Tensor integrand(const Estimate& e) const override {
     const at::Tensor clean = in_.config.sigma_data * e.x0;
     return data_ ? clean : (x_ - clean) / sigmas_[i_];
   }
-  at::Tensor to_model_scale(const at::Tensor& x, std::size_t i) const override {
-    return x / std::sqrt(sigmas_[i] * sigmas_[i] + in_.config.sigma_data * in_.config.sigma_data);
+  double model_scale(std::size_t i) const override {
+    return std::sqrt(sigmas_[i] * sigmas_[i] + in_.config.sigma_data * in_.config.sigma_data);
   }
 
  private:

@@ -30,7 +30,7 @@ class EdmEuler final : public SigmaSolver {
       // The estimate is read again at the raised level: preconditioning depends on it.
       const double raised = from * (1 + gamma);
       const at::Tensor x = x_ + noise * (in_.s_noise * std::sqrt(raised * raised - from * from));
-      const at::Tensor clean = in_.config.sigma_data * converter_.x0(e.raw, scaled(x, raised), edm_node(in_.config, raised));
+      const at::Tensor clean = in_.config.sigma_data * converter_.x0(e.raw, x / scale_of(raised), edm_node(in_.config, raised));
       x_ = x + (to - raised) / raised * (x - clean);
     } else {
       x_ = x_ + (to - from) / from * (x_ - in_.config.sigma_data * e.x0);
@@ -39,12 +39,10 @@ class EdmEuler final : public SigmaSolver {
   }
 
  protected:
-  at::Tensor to_model_scale(const at::Tensor& x, std::size_t i) const override { return scaled(x, sigmas_[i]); }
+  double model_scale(std::size_t i) const override { return scale_of(sigmas_[i]); }
 
  private:
-  at::Tensor scaled(const at::Tensor& x, double sigma) const {
-    return x / std::sqrt(sigma * sigma + in_.config.sigma_data * in_.config.sigma_data);
-  }
+  double scale_of(double sigma) const { return std::sqrt(sigma * sigma + in_.config.sigma_data * in_.config.sigma_data); }
 };
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 
 class Euler final : public SigmaSolver {
  public:
-  explicit Euler(const SolverInputs& in) : SigmaSolver(in) {}
+  explicit Euler(const SolverInputs& in) : SigmaSolver(in) { set_usual_grid(); }
 
   void feed(const Estimate& e) override {
     const double from = sigma(i_), to = sigma(i_ + 1);
@@ -35,7 +35,7 @@ class Euler final : public SigmaSolver {
 
 SolverEntry euler() {
   return {.name = "euler", .class_name = "EulerDiscreteScheduler", .summary = "first order, deterministic without churn",
-          .source = "arXiv:2206.00364", .order = 1, .stochastic = false, .history = "none", .min_steps = 1, .make = make<Euler>};
+          .source = "arXiv:2206.00364", .order = 1, .stochastic = false, .history = "none", .min_steps = 1, .make = make<Euler>, .takes_split = true};
 }
 
 }  // namespace safelight

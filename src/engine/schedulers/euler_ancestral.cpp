@@ -11,7 +11,7 @@ namespace {
 
 class EulerAncestral final : public SigmaSolver {
  public:
-  explicit EulerAncestral(const SolverInputs& in) : SigmaSolver(in) {}
+  explicit EulerAncestral(const SolverInputs& in) : SigmaSolver(in) { set_usual_grid(); }
 
   void feed(const Estimate& e) override {
     const double from = sigma(i_), to = sigma(i_ + 1);
@@ -27,7 +27,7 @@ class EulerAncestral final : public SigmaSolver {
 SolverEntry euler_ancestral() {
   return {.name = "euler-ancestral", .class_name = "EulerAncestralDiscreteScheduler",
           .summary = "first order with fresh noise at every step", .source = "arXiv:2206.00364", .order = 1,
-          .stochastic = true, .history = "none", .min_steps = 1, .make = make<EulerAncestral>};
+          .stochastic = true, .history = "none", .min_steps = 1, .make = make<EulerAncestral>, .takes_split = true};
 }
 
 }  // namespace safelight

@@ -45,8 +45,7 @@ void FlowSolver::set_grid(const SigmaGrid& grid) {
   nodes_.clear();
   for (std::size_t i = 0; i < sigmas_.size(); ++i)
     nodes_.push_back({1 - sigmas_[i], sigmas_[i], i < grid.timesteps.size() ? grid.timesteps[i] : 0.0});
-  i_ = static_cast<std::size_t>(in_.first);
-  x_ = in_.start.defined() ? sigmas_[i_] * in_.noise + (1 - sigmas_[i_]) * in_.start : in_.noise;
+  begin();
 }
 
 }  // namespace safelight

@@ -46,7 +46,7 @@ class FlowHeun final : public FlowSolver {
 
 SolverEntry flow_heun() {
   return {.name = "flow-heun", .class_name = "FlowMatchHeunDiscreteScheduler", .summary = "second order, for flow-matching models",
-          .source = "arXiv:2403.03206", .order = 2, .stochastic = false, .history = "eps", .min_steps = 1, .make = make<FlowHeun>};
+          .source = "arXiv:2403.03206", .order = 2, .stochastic = false, .history = "eps", .min_steps = 1, .make = make<FlowHeun>, .stages = 2};
 }
 
 }  // namespace safelight

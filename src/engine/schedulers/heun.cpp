@@ -50,7 +50,7 @@ class Heun final : public SigmaSolver {
 
 SolverEntry heun() {
   return {.name = "heun", .class_name = "HeunDiscreteScheduler", .summary = "second order, two evaluations a step",
-          .source = "arXiv:2206.00364", .order = 2, .stochastic = false, .history = "eps", .min_steps = 1, .make = make<Heun>};
+          .source = "arXiv:2206.00364", .order = 2, .stochastic = false, .history = "eps", .min_steps = 1, .make = make<Heun>, .stages = 2};
 }
 
 }  // namespace safelight

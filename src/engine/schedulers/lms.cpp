@@ -11,7 +11,7 @@ namespace {
 
 class Lms final : public SigmaSolver {
  public:
-  explicit Lms(const SolverInputs& in) : SigmaSolver(in) {}
+  explicit Lms(const SolverInputs& in) : SigmaSolver(in) { set_usual_grid(); }
 
   void feed(const Estimate& e) override {
     const auto order_limit = static_cast<std::size_t>(in_.lms_order);

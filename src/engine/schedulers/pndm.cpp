@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "common/base/error.h"
 #include "engine/schedulers/solver.h"
 
 namespace safelight {
@@ -12,6 +13,8 @@ namespace {
 class Pndm final : public TimestepSolver {
  public:
   explicit Pndm(const SolverInputs& in) : TimestepSolver(in) {
+    if (in_.config.spacing == "beta" || in_.config.spacing == "sgm-uniform")
+      throw Error(ErrorCode::conflict, "pndm needs evenly spaced timesteps: leading, trailing or linspace instead of " + in_.config.spacing);
     std::vector<double> up = spaced_timesteps(in_.config, in_.steps);  // descending
     for (double& t : up) t = std::nearbyint(t);
     std::vector<double> all;

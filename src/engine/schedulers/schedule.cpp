@@ -44,6 +44,30 @@ bool keeps_finite_sigma(const SchedulerConfig& c) {
 
 float rounded(double x) { return static_cast<float>(x); }
 
+// Regularised incomplete beta function by its continued fraction (Lentz's method), for x in (0, 1).
+double incomplete_beta(double a, double b, double x) {
+  if (x > (a + 1) / (a + b + 2)) return 1 - incomplete_beta(b, a, 1 - x);
+  const double front = std::exp(a * std::log(x) + b * std::log1p(-x) + std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b)) / a;
+  double c = 1, d = 1 / (1 - (a + b) * x / (a + 1)), f = d;
+  for (int m = 1; m < 200; ++m) {
+    const double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)), odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+    d = 1 / (1 + even * d), c = 1 + even / c, f *= c * d;
+    d = 1 / (1 + odd * d), c = 1 + odd / c;
+    f *= c * d;
+    if (std::abs(c * d - 1) < 1e-14) break;
+  }
+  return front * f;
+}
+
+double beta_quantile(double p, double a, double b) {
+  double low = 0, high = 1;
+  for (int i = 0; i < 60; ++i) {
+    const double x = (low + high) / 2;
+    (incomplete_beta(a, b, x) < p ? low : high) = x;
+  }
+  return (low + high) / 2;
+}
+
 }  // namespace
 
 NoiseTable::NoiseTable(const SchedulerConfig& config) {
@@ -87,9 +111,22 @@ Node node_of_sigma(double sigma, double timestep) {
   return {alpha, sigma * alpha, timestep};
 }
 
-std::vector<double> spaced_timesteps(const SchedulerConfig& c, int n) {
+std::vector<double> common_timesteps(const std::string& spacing, int total, int n) {
   std::vector<double> out;
+  if (spacing == "sgm-uniform")
+    for (int i = n; i >= 1; --i) out.push_back(std::nearbyint((total - 1.0) * i / n));
+  if (spacing == "beta")
+    for (int i = n; i >= 1; --i) {
+      const double t = std::nearbyint((total - 1.0) * beta_quantile(static_cast<double>(i) / n, 0.6, 0.6));
+      out.push_back(out.empty() ? t : std::max(0.0, std::min(t, out.back() - 1)));
+    }
+  return out;
+}
+
+std::vector<double> spaced_timesteps(const SchedulerConfig& c, int n) {
   const int total = c.num_train_timesteps;
+  std::vector<double> out = common_timesteps(c.spacing, total, n);
+  if (!out.empty()) return out;
   if (c.spacing == "linspace") {
     for (int i = n - 1; i >= 0; --i) out.push_back(n == 1 ? 0.0 : (total - 1.0) * i / (n - 1));
   } else if (c.spacing == "leading") {
@@ -110,6 +147,25 @@ std::vector<double> karras_sigmas(double low, double high, int n) {
   return out;
 }
 
+std::vector<double> exponential_sigmas(double low, double high, int n) {
+  std::vector<double> out;
+  for (int i = 0; i < n; ++i) out.push_back(std::exp(std::log(high) + (n == 1 ? 0.0 : (std::log(low) - std::log(high)) * i / (n - 1))));
+  return out;
+}
+
+std::vector<double> beta_sigmas(double low, double high, int n) {
+  std::vector<double> out;
+  for (int i = 0; i < n; ++i) out.push_back(low + (n == 1 ? 1.0 : i == 0 ? 1.0 : i == n - 1 ? 0.0 : beta_quantile(1 - static_cast<double>(i) / (n - 1), 0.6, 0.6)) * (high - low));
+  return out;
+}
+
+std::vector<double> named_sigmas(const std::string& name, double low, double high, int n) {
+  if (name == "karras") return karras_sigmas(low, high, n);
+  if (name == "exponential" || name == "lu") return exponential_sigmas(low, high, n);
+  if (name == "beta") return beta_sigmas(low, high, n);
+  return {};
+}
+
 SigmaGrid sigma_grid(const SchedulerConfig& c, const NoiseTable& table, int n, const CustomSteps& custom) {
   SigmaGrid g;
   if (!custom.sigmas.empty()) {
@@ -124,8 +180,8 @@ SigmaGrid sigma_grid(const SchedulerConfig& c, const NoiseTable& table, int n, c
     } else {
       for (const double t : g.timesteps) g.sigmas.push_back(table.sigma_at(t));
     }
-    if (c.sigmas == "karras") {
-      g.sigmas = karras_sigmas(c.sigma_min.value_or(g.sigmas.back()), c.sigma_max.value_or(g.sigmas.front()), n);
+    if (!c.sigmas.empty()) {
+      g.sigmas = named_sigmas(c.sigmas, c.sigma_min.value_or(g.sigmas.back()), c.sigma_max.value_or(g.sigmas.front()), n);
       for (std::size_t i = 0; i < g.timesteps.size(); ++i) g.timesteps[i] = table.timestep_of(g.sigmas[i]);
     }
     if (c.timestep_type == "continuous" && c.prediction == Prediction::v_prediction)

@@ -40,9 +40,18 @@ Node node_of_sigma(double sigma, double timestep);  // sigma in the variance-exp
 
 // Descending timesteps of `n` steps by the config's spacing, as the classes with integer steps choose them.
 std::vector<double> spaced_timesteps(const SchedulerConfig& config, int n);
+// sgm-uniform (n + 1 even points, the last left out) and beta (Lee et al. 2024, arXiv:2407.12173: quantiles of Beta(0.6, 0.6)),
+// which are the same for every class; empty for other names.
+std::vector<double> common_timesteps(const std::string& spacing, int total, int n);
 
 // Karras et al. (arXiv:2206.00364, eq. 5), rho 7, from high to low.
 std::vector<double> karras_sigmas(double low, double high, int n);
+// Even in log sigma, from high to low.
+std::vector<double> exponential_sigmas(double low, double high, int n);
+// Quantiles of Beta(0.6, 0.6) between the two, from high to low.
+std::vector<double> beta_sigmas(double low, double high, int n);
+// The noise levels that `name` (karras, exponential, lu, beta) puts between two; empty for the empty name.
+std::vector<double> named_sigmas(const std::string& name, double low, double high, int n);
 
 // For solvers in the variance-exploding scale: timesteps and n + 1 noise levels.
 struct SigmaGrid {

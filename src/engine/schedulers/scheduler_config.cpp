@@ -82,13 +82,12 @@ class Reader {
 };
 
 void read_sigmas(Reader& read, SchedulerConfig& c, const std::string& where) {
-  bool karras = false, lu = false;
-  read("use_karras_sigmas", karras);
-  read("use_lu_lambdas", lu);
-  read.refuse_unless("use_exponential_sigmas", false);
-  read.refuse_unless("use_beta_sigmas", false);
-  if (karras && lu) throw Error(ErrorCode::conflict, where + ": use_karras_sigmas and use_lu_lambdas exclude each other");
-  c.sigmas = karras ? "karras" : lu ? "lu" : "";
+  for (const auto& [key, sigmas] : {std::pair{"use_karras_sigmas", "karras"}, {"use_lu_lambdas", "lu"}, {"use_exponential_sigmas", "exponential"}, {"use_beta_sigmas", "beta"}}) {
+    bool used = false;
+    read(key, used);
+    if (used && !c.sigmas.empty()) throw Error(ErrorCode::conflict, where + ": " + key + " and the setting for " + c.sigmas + " sigmas exclude each other");
+    if (used) c.sigmas = sigmas;
+  }
   read.choice("interpolation_type", c.interpolation, {"linear", "log_linear"});
   read.choice("final_sigmas_type", c.final_sigmas, {"zero", "sigma_min"});
   read.optional("sigma_min", c.sigma_min);

@@ -27,8 +27,8 @@ struct SchedulerConfig {
   std::string beta_schedule = "linear";   // linear, scaled_linear, squaredcos_cap_v2
   std::vector<double> trained_betas;
   Prediction prediction = Prediction::epsilon;
-  std::string spacing = "leading";        // leading, trailing, linspace
-  std::string sigmas = "";                // "", karras, lu: replaces the spacing's noise levels
+  std::string spacing = "leading";        // leading, trailing, linspace, sgm-uniform, beta
+  std::string sigmas = "";                // "", karras, exponential, lu, beta: replaces the spacing's noise levels
   std::string interpolation = "linear";   // linear, log_linear
   int steps_offset = 0;
   bool rescale_betas_zero_snr = false;

@@ -8,9 +8,21 @@
 
 namespace safelight {
 
-std::optional<Evaluation> SolverBase::next() {
+std::optional<Evaluation> SolverBase::next() const {
   if (i_ + 1 >= nodes_.size()) return std::nullopt;
-  return Evaluation{x_, to_model_scale(x_, i_), nodes_[i_]};
+  const double scale = model_scale(i_);
+  return Evaluation{x_, scale == 1.0 ? x_ : x_ / scale, nodes_[i_]};
+}
+
+at::Tensor SolverBase::noised(const at::Tensor& clean, const at::Tensor& noise) const {
+  return nodes_[i_].alpha * clean + nodes_[i_].sigma * noise;
+}
+
+void SolverBase::begin(double noise_scale) {
+  i_ = static_cast<std::size_t>(in_.first);
+  if (i_ >= nodes_.size()) throw Error(ErrorCode::invalid_argument, "no step is left to run: it starts at " + std::to_string(i_) + " of " + std::to_string(nodes_.size() - 1));
+  if (in_.partial.defined()) x_ = in_.partial * model_scale(i_);
+  else x_ = in_.start.defined() ? noised(in_.start, in_.noise) : in_.noise * noise_scale;
 }
 
 at::Tensor SolverBase::fresh_noise() const { return in_.source->draw(x_.sizes()); }
@@ -35,22 +47,17 @@ void SolverBase::restore(const SolverState& state) {
   history_ = state.history;
 }
 
-SigmaSolver::SigmaSolver(const SolverInputs& in) : SolverBase(in) {
-  set_grid(sigma_grid(in_.config, table_, in_.steps, in_.custom));
-}
-
 void SigmaSolver::set_grid(SigmaGrid grid) {
   sigmas_ = std::move(grid.sigmas);
   nodes_.clear();
   for (std::size_t i = 0; i < grid.timesteps.size(); ++i) nodes_.push_back(node_of_sigma(sigmas_[i], grid.timesteps[i]));
   nodes_.push_back(node_of_sigma(sigmas_[grid.timesteps.size()], 0));
-  i_ = static_cast<std::size_t>(in_.first);
-  x_ = in_.start.defined() ? in_.start + sigmas_[i_] * in_.noise : in_.noise * grid.initial_scale;
+  begin(grid.initial_scale);
 }
 
-at::Tensor SigmaSolver::to_model_scale(const at::Tensor& x, std::size_t i) const {
-  return x / std::sqrt(sigmas_[i] * sigmas_[i] + 1);
-}
+at::Tensor SigmaSolver::noised(const at::Tensor& clean, const at::Tensor& noise) const { return clean + sigmas_[i_] * noise; }
+
+double SigmaSolver::model_scale(std::size_t i) const { return std::sqrt(sigmas_[i] * sigmas_[i] + 1); }
 
 void TimestepSolver::set_timesteps(const std::vector<double>& timesteps) {
   nodes_.clear();
@@ -63,9 +70,13 @@ void TimestepSolver::set_timesteps(const std::vector<double>& timesteps) {
   }
   const double end = alpha_bar(-1);
   nodes_.push_back({std::sqrt(end), std::sqrt(1 - end), 0});
-  i_ = static_cast<std::size_t>(in_.first);
-  const Node& first = nodes_[i_];
-  x_ = in_.start.defined() ? first.alpha * in_.start + first.sigma * in_.noise : in_.noise;
+  begin();
+}
+
+int TimestepSolver::next_timestep() const {
+  const bool strides = in_.config.spacing == "leading" || in_.config.spacing == "trailing" || in_.config.spacing == "linspace";
+  if (strides) return timesteps_[i_] - in_.config.num_train_timesteps / in_.steps;
+  return last() ? -1 : timesteps_[i_ + 1];
 }
 
 double TimestepSolver::alpha_bar(int t) const {

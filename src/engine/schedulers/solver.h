@@ -28,7 +28,7 @@ struct SolverState {
 class Solver {
  public:
   virtual ~Solver() = default;
-  virtual std::optional<Evaluation> next() = 0;       // nullopt when finished
+  virtual std::optional<Evaluation> next() const = 0;       // nullopt when finished
   virtual void feed(const Estimate& estimate) = 0;    // for the evaluation that next() returned last
   virtual at::Tensor latent() const = 0;              // [N,C,h,w], solver's scale; the clean latents at the end
   virtual int step() const = 0;                       // finished steps
@@ -36,6 +36,8 @@ class Solver {
   virtual Node node(int step) const = 0;              // where step begins; node(steps()) is the end
   virtual SolverState state() const = 0;              // between steps only
   virtual void restore(const SolverState& state) = 0;
+  // Clean latents with as much noise as belongs to the place where the solver stands, in its own scale.
+  virtual at::Tensor noised(const at::Tensor& clean, const at::Tensor& noise) const = 0;
 };
 
 struct SolverInputs {
@@ -49,6 +51,7 @@ struct SolverInputs {
   int first = 0;                        // index of the first evaluation to run: image-to-image starts late
   at::Tensor noise;                     // unit noise; the start of text-to-image
   at::Tensor start;                     // clean latents to start from, noised to the first node; else undefined
+  at::Tensor partial;                   // latents of an unfinished run, in the variance-preserving scale; else undefined
   NoiseSource* source = nullptr;        // fresh noise; must outlive the solver
 };
 
@@ -62,6 +65,8 @@ struct SolverEntry {
   std::string history;                  // the form its memory keeps: none, raw, eps, x0
   int min_steps = 1;
   std::unique_ptr<Solver> (*make)(const SolverInputs&) = nullptr;
+  int stages = 1;                       // evaluations of a step, as `SolverInputs::first` counts them
+  bool takes_split = false;             // uses x0 and eps each for itself, as CFG++ needs
   void (*adjust)(SchedulerConfig&) = nullptr;  // what this name sets in the class's config; the class's first entry sets nothing
 };
 
@@ -81,17 +86,20 @@ std::unique_ptr<Solver> make(const SolverInputs& inputs) {
 class SolverBase : public Solver {
  public:
   explicit SolverBase(const SolverInputs& in) : in_(in), table_(in.config), converter_(in.config) {}
-  std::optional<Evaluation> next() override;
+  std::optional<Evaluation> next() const override;
   at::Tensor latent() const override { return x_; }
   int step() const override { return static_cast<int>(i_) - in_.first; }
   int steps() const override { return static_cast<int>(nodes_.size()) - 1 - in_.first; }
   Node node(int step) const override { return nodes_[static_cast<std::size_t>(step + in_.first)]; }
   SolverState state() const override { return {x_, history_, scalars_with_position()}; }
   void restore(const SolverState& state) override;
+  at::Tensor noised(const at::Tensor& clean, const at::Tensor& noise) const override;
 
  protected:
-  // x in the variance-preserving scale; most solvers keep it there already.
-  virtual at::Tensor to_model_scale(const at::Tensor& x, std::size_t) const { return x; }
+  // What x is larger by than in the variance-preserving scale, where most solvers keep it.
+  virtual double model_scale(std::size_t) const { return 1.0; }
+  // Puts the solver at its first node with what the inputs give it to start from. Call last in the constructor.
+  void begin(double noise_scale = 1.0);
   bool last() const { return i_ + 2 == nodes_.size(); }
   at::Tensor fresh_noise() const;
   void remember(const at::Tensor& t, std::size_t keep);  // newest last
@@ -111,12 +119,14 @@ class SolverBase : public Solver {
 // For solvers in the variance-exploding scale (x = x0 + sigma * noise).
 class SigmaSolver : public SolverBase {
  public:
-  explicit SigmaSolver(const SolverInputs& in);
+  explicit SigmaSolver(const SolverInputs& in) : SolverBase(in) {}
+  at::Tensor noised(const at::Tensor& clean, const at::Tensor& noise) const override;
 
  protected:
-  at::Tensor to_model_scale(const at::Tensor& x, std::size_t i) const override;
+  double model_scale(std::size_t i) const override;
   double sigma(std::size_t i) const { return sigmas_[i]; }
   void set_grid(SigmaGrid grid);
+  void set_usual_grid() { set_grid(sigma_grid(in_.config, table_, in_.steps, in_.custom)); }
   std::vector<double> sigmas_;
 };
 
@@ -129,6 +139,8 @@ class TimestepSolver : public SolverBase {
   void set_timesteps(const std::vector<double>& timesteps);
   // alpha_bar after a step that leads to timestep t; below zero the end of the schedule.
   double alpha_bar(int t) const;
+  // Where this step leads: one stride on, as the reference has it, unless the timesteps are unevenly spaced.
+  int next_timestep() const;
   std::vector<int> timesteps_;
 };
 

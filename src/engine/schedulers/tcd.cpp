@@ -28,7 +28,7 @@ class Tcd final : public TimestepSolver {
 
 SolverEntry tcd() {
   return {.name = "tcd", .class_name = "TCDScheduler", .summary = "trajectory consistency sampling, for models distilled for it",
-          .source = "arXiv:2402.19159", .order = 1, .stochastic = true, .history = "none", .min_steps = 1, .make = make<Tcd>};
+          .source = "arXiv:2402.19159", .order = 1, .stochastic = true, .history = "none", .min_steps = 1, .make = make<Tcd>, .takes_split = true};
 }
 
 }  // namespace safelight

@@ -40,8 +40,7 @@ class UniPc final : public SolverBase {
       nodes_.push_back(node_of_sigma(grid.sigmas[i], i < grid.timesteps.size() ? grid.timesteps[i] : 0));
       points_.push_back(lambda_point(grid.sigmas[i]));
     }
-    i_ = static_cast<std::size_t>(in_.first);
-    x_ = in_.start.defined() ? nodes_[i_].alpha * in_.start + nodes_[i_].sigma * in_.noise : in_.noise;
+    begin();
     scalars_ = {0.0, 0.0};
   }
 

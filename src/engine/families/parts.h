@@ -1,0 +1,121 @@
+// What families share: the components of a directory as the pipeline's interfaces.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "common/base/json_read.h"
+#include "engine/autoencoders/autoencoder_kl.h"
+#include "engine/denoisers/unet.h"
+#include "engine/families/family.h"
+#include "engine/text/clip_text_encoder.h"
+#include "engine/text/clip_tokenizer.h"
+#include "engine/text/t5_encoder.h"
+#include "engine/text/t5_tokenizer.h"
+#include "engine/weights/component_files.h"
+#include "engine/weights/weight_file.h"
+
+namespace safelight {
+
+at::ScalarType scalar_type(const std::string& dtype);  // throws Error(invalid_argument) with the allowed names
+
+// A model over the parameters of one folder, which it owns.
+template <class Model, class Config>
+struct Loaded {
+  Loaded(const std::filesystem::path& folder, const std::string& stem, at::ScalarType dtype, const LoadOptions& load)
+      : config_file(folder / "config.json"),
+        files(component_files(folder, stem)),
+        model(ParameterScope(parameters), Config::from_json(read_json(config_file), "'" + config_file.string() + "'")) {
+    LoadOptions options = load;
+    options.dtype = dtype;
+    load_weights(parameters, files, options);
+  }
+  const Config& config() const { return model.config(); }
+
+  std::filesystem::path config_file;
+  std::vector<std::filesystem::path> files;
+  Parameters parameters;
+  Model model;
+};
+
+// CLIP's tokenizer and text encoder.
+class ClipTower {
+ public:
+  // Throws Error(conflict) when the tokenizer knows more tokens than the encoder.
+  ClipTower(const std::filesystem::path& tokenizer, const std::filesystem::path& encoder, at::ScalarType dtype);
+  TokenizedPrompt tokenise(const std::string& text) const { return tokenizer_.encode(text, max_length_); }
+  ClipTextOutput encode(const TokenizedPrompt& tokens) const;
+  // The output of the layer that lies `skip` before the last, without the final norm.
+  static const at::Tensor& hidden(const ClipTextOutput& out, int skip);
+  const ClipTokenizer& tokenizer() const { return tokenizer_; }
+  const ClipTextConfig& config() const { return loaded_.config(); }
+  const ClipTextEncoder& model() const { return loaded_.model; }
+  int max_length() const { return max_length_; }
+  const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
+
+ private:
+  ClipTokenizer tokenizer_;
+  Loaded<ClipTextEncoder, ClipTextConfig> loaded_;
+  int max_length_;
+};
+
+// T5's tokenizer and encoder.
+class T5Tower {
+ public:
+  T5Tower(const std::filesystem::path& tokenizer, const std::filesystem::path& encoder, at::ScalarType dtype);
+  TokenizedPrompt tokenise(const std::string& text, int length) const { return tokenizer_->encode(text, length); }
+  at::Tensor encode(const TokenizedPrompt& tokens) const;  // [1,T,width]
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const T5Config& config() const { return loaded_.config(); }
+  const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
+
+ private:
+  std::shared_ptr<const T5Tokenizer> tokenizer_;
+  Loaded<T5Encoder, T5Config> loaded_;
+};
+
+class UnetDenoiser final : public Denoiser {
+ public:
+  UnetDenoiser(const std::filesystem::path& folder, at::ScalarType dtype);
+  at::Tensor predict(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c, const ForwardHooks& hooks) const override;
+  int64_t latent_channels() const override { return config().out_channels; }
+  GuidanceKind guidance() const override { return config().time_cond_proj_dim > 0 ? GuidanceKind::embedded : GuidanceKind::classifier_free; }
+  Beside beside() const override { return beside_; }
+  std::vector<std::string> block_names() const override { return loaded_.model.block_names(); }
+  const UnetConfig& config() const { return loaded_.config(); }
+  const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
+  // The inputs that a UNet and a ControlNet share.
+  UnetInputs inputs(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c) const;
+
+ private:
+  Loaded<Unet, UnetConfig> loaded_;
+  at::ScalarType dtype_;
+  Beside beside_ = Beside::nothing;
+};
+
+class KlAutoencoder final : public Autoencoder {
+ public:
+  KlAutoencoder(const std::filesystem::path& folder, at::ScalarType dtype);
+  at::Tensor decode(const at::Tensor& latents, const ForwardHooks& hooks) const override;
+  at::Tensor encode(const at::Tensor& pixels, const at::Tensor& eps, const ForwardHooks& hooks) const override;
+  int64_t downscale() const override { return config().downscale(); }
+  int64_t latent_channels() const override { return config().latent_channels; }
+  double scaling_factor() const override { return config().scaling_factor; }
+  const AutoencoderKlConfig& config() const { return loaded_.config(); }
+  const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
+
+ private:
+  Loaded<AutoencoderKl, AutoencoderKlConfig> loaded_;
+  at::ScalarType dtype_;
+};
+
+// Name, directory, scheduler and recommendations of a model; the parts are the family's business.
+Components described(const ModelDirectory& model, const std::string& family, const OpenOptions& options);
+void list_weights(Components& c, const char* component, const std::vector<std::filesystem::path>& files);
+// Throws Error(conflict) unless the three belong together.
+void require_fitting(int64_t text_width, int64_t taken_width, const Autoencoder& vae, int64_t latent_channels);
+bool has_tensor(const ModelDirectory& model, const char* key);
+
+}  // namespace safelight

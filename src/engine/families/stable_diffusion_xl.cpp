@@ -1,0 +1,76 @@
+// Stable Diffusion XL, base and refiner (Podell et al., arXiv:2307.01952): two CLIP text encoders side by side (the refiner has
+// the second alone), pooled text and the picture's sizes beside the timestep.
+#include <ATen/ATen.h>
+
+#include "common/base/error.h"
+#include "engine/families/parts.h"
+
+namespace safelight {
+namespace {
+
+class XlPrompt final : public PromptEncoder {
+ public:
+  // first: null in the refiner.
+  XlPrompt(std::unique_ptr<const ClipTower> first, std::unique_ptr<const ClipTower> second, bool zeros)
+      : first_(std::move(first)), second_(std::move(second)), zeros_(zeros) {}
+
+  std::vector<TokenizedPrompt> tokenise(const PromptTexts& t, int) const override {
+    const std::string& other = t.text_2.empty() ? t.text : t.text_2;
+    if (!first_) return {second_->tokenise(other)};
+    return {first_->tokenise(t.text), second_->tokenise(other)};
+  }
+
+  // An absent negative prompt is all zeros where the model was trained so, not the encoding of the empty text.
+  EncodedPrompt encode(const std::vector<TokenizedPrompt>& tokens, const EncodeOptions& o) const override {
+    const int skip = 1 + (o.negative ? 0 : o.clip_skip);
+    const ClipTextOutput second = second_->encode(tokens.back());
+    EncodedPrompt out{ClipTower::hidden(second, skip), second.projected};
+    if (first_) out.text = at::cat({ClipTower::hidden(first_->encode(tokens.front()), skip), out.text}, -1);
+    bool empty = true;
+    for (const TokenizedPrompt& t : tokens) empty = empty && t.content == 0;
+    if (o.negative && zeros_ && empty) return {at::zeros_like(out.text), at::zeros_like(out.pooled)};
+    return out;
+  }
+
+  const Tokenizer& tokenizer() const override { return (first_ ? *first_ : *second_).tokenizer(); }
+
+ private:
+  std::unique_ptr<const ClipTower> first_, second_;
+  bool zeros_;
+};
+
+bool claims(const ModelDirectory& model) {
+  return has_tensor(model, "conv_in.weight") && has_tensor(model, "add_embedding.linear_1.weight");
+}
+
+Components open(const ModelDirectory& model, const OpenOptions& options) {
+  const at::ScalarType dtype = scalar_type(options.dtype);
+  Components c = described(model, "stable-diffusion-xl", options);
+  std::unique_ptr<ClipTower> first;
+  if (std::filesystem::is_directory(model.path / "text_encoder"))
+    first = std::make_unique<ClipTower>(model.path / "tokenizer", model.path / "text_encoder", dtype);
+  auto second = std::make_unique<ClipTower>(model.path / "tokenizer_2", model.path / "text_encoder_2", dtype);
+  if (!second->config().projected)
+    throw Error(ErrorCode::conflict, "text_encoder_2 in '" + model.path.string() + "' has no projection; this family needs CLIPTextModelWithProjection there");
+  auto unet = std::make_shared<UnetDenoiser>(model.path / "unet", dtype);
+  auto vae = std::make_shared<KlAutoencoder>(model.path / "vae", dtype);
+  require_fitting((first ? first->config().hidden_size : 0) + second->config().hidden_size, unet->config().cross_attention_dim, *vae, unet->latent_channels());
+  if (first) list_weights(c, "text_encoder", first->files());
+  list_weights(c, "text_encoder_2", second->files());
+  list_weights(c, "unet", unet->files());
+  list_weights(c, "vae", vae->files());
+  c.max_text_tokens = (first ? *first : *second).max_length();
+  c.default_side_px = static_cast<int>(unet->config().sample_size * vae->downscale());
+  c.prompt = std::make_shared<XlPrompt>(std::move(first), std::move(second), model.index.value("force_zeros_for_empty_prompt", true));
+  c.denoiser = unet;
+  c.autoencoder = vae;
+  return c;
+}
+
+}  // namespace
+
+Family stable_diffusion_xl() {
+  return {.name = "stable-diffusion-xl", .summary = "Stable Diffusion XL base, refiner, Turbo and inpainting", .claims = claims, .open = open};
+}
+
+}  // namespace safelight
