@@ -26,6 +26,7 @@ Engine& Context::engine() {
   EngineSettings settings;
   if (const char* dir = std::getenv("SAFELIGHT_MODELS"); dir && *dir) settings.model_dirs.emplace_back(dir);
   settings.model_dirs.emplace_back(SAFELIGHT_SOURCE_MODELS);
+  settings.clip_vocabulary = SAFELIGHT_VOCABULARY;
   settings.cache_dir = cache_dir();
   settings.threads = threads;
   settings.read_picture = [](const std::filesystem::path& file) { return decode_png(read_file(file), "'" + file.string() + "'"); };

@@ -16,8 +16,7 @@ namespace {
 struct Arguments {
   GenerateRequest request;
   std::string out, from, interventions;
-  double guidance = -1;
-  bool guidance_given = false, diagnose = false;
+  bool diagnose = false;
   int counterfactuals = 25;
 };
 
@@ -27,7 +26,7 @@ Json run_json(const FinishedRun& run) {
   for (const StageTime& s : run.result.stages) stages.push_back({{"name", s.name}, {"ms", s.ms}});
   return {{"run", run.directory.string()}, {"images", images}, {"resolved", run.result.resolved}, {"total_ms", run.result.total_ms},
           {"probe_ms", run.result.probe_ms}, {"probe_share", run.result.probe_ms / std::max(run.result.total_ms - run.result.probe_ms, 1e-9)},
-          {"stages", stages}, {"unknown_words", run.result.unknown_words}, {"truncated", run.result.truncated}};
+          {"stages", stages}, {"unknown_words", run.result.unknown_words}, {"truncated", run.result.truncated}, {"split_words", run.result.split_words}};
 }
 
 // One request; with --diagnose its verdict goes into run.json and the result.
@@ -59,6 +58,8 @@ void tell(const Json& json) {
     print_line(fmt::format("time    {:.0f} ms, probes {:.1f} % of it", json["total_ms"].get<double>(), 100 * json["probe_share"].get<double>()));
   for (const Json& word : json.value("unknown_words", Json::array()))
     note("the model does not know the word '" + word.get<std::string>() + "'; it had no effect");
+  for (const Json& word : json.value("split_words", Json::array()))
+    note("the word '" + word.get<std::string>() + "' is cut by the border between two chunks of the prompt");
   if (!json.value("truncated", Json::array()).empty()) note(fmt::format("the prompt is too long: {} tokens were cut off", json["truncated"].size()));
   if (json.contains("verdict")) print_line(verdict_text(verdict_from_json(json["verdict"])));
 }
@@ -116,25 +117,100 @@ int generate(const Arguments& a, Context& context) {
   return json.contains("refused") ? 1 : 0;
 }
 
+// A number that may be absent, so that 0 and "as the model recommends" stay two things.
+void add_optional(CLI::App& c, const std::string& name, std::optional<double>& value, const std::string& help) {
+  c.add_option_function<double>(name, [&value](const double& v) { value = v; }, help);
+}
+
+// "FILE" or "FILE:WEIGHT".
+AdapterChoice adapter_of(const std::string& text) {
+  AdapterChoice out{text, 1};
+  const std::size_t colon = text.rfind(':');
+  double weight = 0;
+  if (colon != std::string::npos && CLI::detail::lexical_cast(text.substr(colon + 1), weight)) out = {text.substr(0, colon), weight};
+  return out;
+}
+
+// "FILE" or "WORD=FILE".
+EmbeddingChoice embedding_of(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos) return {text, ""};
+  return {text.substr(equals + 1), text.substr(0, equals)};
+}
+
+void add_model_options(CLI::App& c, GenerateRequest& r) {
+  c.add_option("--model", r.model, "name of an embedded model, a model directory, a single-file checkpoint or a GGUF file");
+  c.add_option("--base", r.base, "directory that lends a checkpoint the components that it does not hold");
+  c.add_option_function<std::vector<std::string>>("--lora", [&r](const std::vector<std::string>& v) { for (const auto& t : v) r.adapters.push_back(adapter_of(t)); }, "LoRA file, or FILE:WEIGHT; may be repeated")->allow_extra_args(false);
+  c.add_option_function<std::vector<std::string>>("--embedding", [&r](const std::vector<std::string>& v) { for (const auto& t : v) r.embeddings.push_back(embedding_of(t)); }, "textual inversion file, or WORD=FILE; may be repeated")->allow_extra_args(false);
+  c.add_option("--dtype", r.dtype, "float32 or bfloat16");
+}
+
+void add_text_options(CLI::App& c, GenerateRequest& r) {
+  c.add_option("--negative", r.negative, "what to lead away from");
+  c.add_option("--prompt-2", r.prompt_2, "prompt of the second text encoder");
+  c.add_option("--prompt-3", r.prompt_3, "prompt of the third text encoder");
+  c.add_option("--negative-2", r.negative_2, "negative prompt of the second text encoder");
+  c.add_option("--negative-3", r.negative_3, "negative prompt of the third text encoder");
+  c.add_option("--clip-skip", r.clip_skip, "layers left out at the end of CLIP's text encoder");
+  c.add_option("--long-prompt", r.long_prompt, "cut, or chunks: what becomes of more tokens than CLIP takes");
+  c.add_option("--text-tokens", r.max_text_tokens, "tokens that T5 reads");
+}
+
+void add_guidance_options(CLI::App& c, GenerateRequest& r) {
+  add_optional(c, "--guidance", r.guidance, "guidance scale; up to 1 switches it off");
+  c.add_option("--guidance-form", r.guidance_form.kind, "cfg, cfg++ or apg; see `safelight list guidance`");
+  c.add_option("--guidance-rescale", r.guidance_form.rescale, "0 to 1: towards the spread without guidance");
+  c.add_option("--guidance-from", r.guidance_form.from, "share of the run where guidance begins");
+  c.add_option("--guidance-to", r.guidance_form.to, "share of the run where guidance ends");
+  c.add_option("--apg-parallel", r.guidance_form.parallel, "apg: share of the part along the estimate that stays");
+  c.add_option("--apg-norm", r.guidance_form.norm, "apg: longest update; 0: no limit");
+}
+
+void add_picture_options(CLI::App& c, GenerateRequest& r) {
+  c.add_option("--image", r.picture.file, "PNG to start from; the small picture for the x4 upscaler");
+  c.add_option("--strength", r.picture.strength, "0 keeps the picture, 1 ignores it");
+  c.add_option("--mask", r.picture.mask, "PNG, white where the picture is repainted");
+  c.add_option("--mask-blur", r.picture.mask_blur, "pixels by which the seam is softened");
+  c.add_option("--crop-padding", r.picture.crop_padding, "work on the mask's surroundings alone, with this many pixels round it");
+  c.add_option("--noise-level", r.picture.noise_level, "x4 upscaler: noise on the small picture, in training steps");
+  c.add_option("--control", r.control.model, "ControlNet directory");
+  c.add_option("--control-image", r.control.file, "PNG with the hint");
+  c.add_option("--control-scale", r.control.scale, "strength of the ControlNet");
+  c.add_flag("--control-guess", r.control.guess, "rising strength, for the conditional half alone");
+}
+
+void add_size_options(CLI::App& c, GenerateRequest& r) {
+  c.add_option("--width", r.width, "pixels");
+  c.add_option("--height", r.height, "pixels");
+  const auto pair = [&c](const std::string& name, int& first, int& second, const std::string& help) {
+    c.add_option_function<std::vector<int>>(name, [&first, &second](const std::vector<int>& v) { first = v[0], second = v[1]; }, help)->expected(2);
+  };
+  pair("--original-size", r.sizes.original_width, r.sizes.original_height, "width and height that SDXL is told the picture had");
+  pair("--crop", r.sizes.crop_left, r.sizes.crop_top, "left and top of the crop that SDXL is told");
+  pair("--target-size", r.sizes.target_width, r.sizes.target_height, "width and height that SDXL is told to aim at");
+  add_optional(c, "--stop-at", r.part.end, "stop at this share of the noise schedule; another run can go on");
+  add_optional(c, "--start-at", r.part.start, "begin at this share, with --from-run");
+  c.add_option("--from-run", r.part.from, "run directory that was stopped with --stop-at");
+}
+
 }  // namespace
 
 Command generate_command(CLI::App& app, Context& context) {
   auto a = std::make_shared<Arguments>();
   CLI::App* c = app.add_subcommand("generate", "Make a picture from a prompt, with a trace of every step");
-  c->add_option("prompt", a->request.prompt, "what to paint");
-  c->add_option("--model", a->request.model, "name of an embedded model, or path of a model directory");
+  c->add_option("prompt", a->request.prompt, "what to paint; (words:1.3) weighs words");
+  add_model_options(*c, a->request);
+  add_text_options(*c, a->request);
+  add_guidance_options(*c, a->request);
+  add_picture_options(*c, a->request);
+  add_size_options(*c, a->request);
   c->add_option("--scheduler", a->request.scheduler.solver, "solver; see `safelight list schedulers`");
-  c->add_option("--spacing", a->request.scheduler.spacing, "leading, trailing, linspace or karras");
-  c->add_option("--eta", [a](const CLI::results_t& r) { double v = 0; if (!CLI::detail::lexical_cast(r[0], v)) return false; a->request.scheduler.eta = v; return true; }, "fresh noise per step for ddim, 0 to 1");
-  CLI::Option* steps = c->add_option("--steps", a->request.steps, "denoising steps, 1 to 1000")->check(CLI::Range(1, 1000));
-  (void)steps;
-  c->add_option("--guidance", [a](const CLI::results_t& r) { double v = 0; if (!CLI::detail::lexical_cast(r[0], v)) return false; a->request.guidance = v; return true; }, "guidance scale; 1 switches it off");
+  c->add_option("--spacing", a->request.scheduler.spacing, "leading, trailing, linspace, sgm-uniform, beta, karras or exponential");
+  add_optional(*c, "--eta", a->request.scheduler.eta, "fresh noise per step for ddim, 0 to 1");
+  c->add_option("--steps", a->request.steps, "denoising steps, 1 to 1000")->check(CLI::Range(1, 1000));
   c->add_option("--seed", a->request.seed, "seed of the initial noise");
-  c->add_option("--negative", a->request.negative, "what to lead away from");
-  c->add_option("--width", a->request.width, "pixels");
-  c->add_option("--height", a->request.height, "pixels");
   c->add_option("--count", a->request.count, "images, with seeds seed, seed + 1, ...");
-  c->add_option("--dtype", a->request.dtype, "float32 or bfloat16");
   c->add_option("--probes", a->request.probes, "none, summary or full");
   c->add_option("--out", a->out, "directory for the run");
   c->add_option("--from", a->from, "file with a prompt or a JSON request on each line; finished ones are skipped on a second call");

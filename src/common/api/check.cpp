@@ -77,6 +77,13 @@ std::vector<Problem> check(const GenerateRequest& r) {
     out.push_back({"scheduler.eta", "is " + std::to_string(*r.scheduler.eta), "use a number from 0 to 1"});
   check_range("clip_skip", r.clip_skip, 0, 11, out);
   check_range("max_text_tokens", r.max_text_tokens, 0, 4096, out);
+  if (!one_of(r.long_prompt, {"cut", "chunks"})) out.push_back({"long_prompt", "is '" + r.long_prompt + "'", "use cut or chunks"});
+  for (const AdapterChoice& a : r.adapters) {
+    if (a.file.empty()) out.push_back({"adapters.file", "is empty", "give a safetensors file"});
+    check_range("adapters.weight", a.weight, -10, 10, out);
+  }
+  for (const EmbeddingChoice& e : r.embeddings)
+    if (e.file.empty()) out.push_back({"embeddings.file", "is empty", "give a safetensors file"});
   check_guidance_form(r.guidance_form, out);
   check_picture(r, out);
   check_part(r, out);

@@ -57,14 +57,30 @@ struct RunPart {
   std::string from;                 // run directory whose latents this one goes on with
 };
 
+// A LoRA file, merged into the model's weights.
+struct AdapterChoice {
+  std::string file;
+  double weight = 1;                // -10..10
+};
+
+// A file of textual inversion.
+struct EmbeddingChoice {
+  std::string file;
+  std::string token;                // how prompts write it; empty: as the file says
+};
+
 struct GenerateRequest {
-  std::string model;                // name of an embedded model or path of a model directory; empty: the default model
+  std::string model;                // name of an embedded model, path of a model directory or of a checkpoint; empty: the default model
+  std::string base;                 // directory that lends a checkpoint the components that it does not hold
   std::string prompt;               // UTF-8; may be empty
   std::string negative;             // UTF-8; what guidance leads away from
   std::string prompt_2, prompt_3;   // for the second and third text encoder; empty: the same as the first
   std::string negative_2, negative_3;
   int clip_skip = 0;                // layers left out at the end of CLIP's text encoder, 0..11
   int max_text_tokens = 0;          // of T5; 0: the family's usual length
+  std::string long_prompt = "cut";  // what CLIP's encoders do with more tokens than they take: cut, or chunks side by side
+  std::vector<AdapterChoice> adapters;
+  std::vector<EmbeddingChoice> embeddings;
   int width = 0;                    // pixels; 0: the model's own size
   int height = 0;
   int steps = 0;                    // 1..1000; 0: as recommended

@@ -94,16 +94,24 @@ std::filesystem::path Engine::find_model(const std::string& name) const {
 }
 
 std::shared_ptr<const Components> Engine::open(const std::string& model, const std::string& dtype) {
-  const auto path = find_model(model);
+  GenerateRequest request;
+  request.model = model;
+  request.dtype = dtype;
+  return open(request);
+}
+
+std::shared_ptr<const Components> Engine::open(const GenerateRequest& request) {
+  const auto path = find_model(request.model);
+  const Json all = to_json(request);
+  const std::string key = std::filesystem::absolute(path).string() + "|" + request.dtype + "|" + request.base + "|" + all["adapters"].dump() + all["embeddings"].dump();
   const std::lock_guard lock(mutex_);
-  auto& slot = open_[std::filesystem::absolute(path).string() + "|" + dtype];
-  if (!slot) {
-    Components c = open_model(path, {.dtype = dtype});
-    c.latent_to_rgb = stored_latent_to_rgb(path, c.denoiser->latent_channels());
-    if (c.latent_to_rgb.empty()) c.latent_to_rgb = measure_latent_to_rgb(*c.autoencoder, c.denoiser->latent_channels());
-    slot = std::make_shared<const Components>(std::move(c));
-  }
-  return slot;
+  auto& slot = open_[key];
+  if (slot) return slot;
+  Components c = open_model(path, {.dtype = request.dtype, .without = {}, .vocabulary = settings_.clip_vocabulary, .base = request.base.empty() ? std::filesystem::path() : find_model(request.base),
+                                   .adapters = request.adapters, .embeddings = request.embeddings});
+  if (std::filesystem::is_directory(path)) c.latent_to_rgb = stored_latent_to_rgb(path, c.denoiser->latent_channels());
+  if (c.latent_to_rgb.empty()) c.latent_to_rgb = measure_latent_to_rgb(*c.autoencoder, c.denoiser->latent_channels());
+  return slot = std::make_shared<const Components>(std::move(c));
 }
 
 void Engine::close(const std::string& model) {
@@ -170,7 +178,7 @@ void Engine::read_inputs(const GenerateRequest& asked, const Components& compone
 
 FinishedRun Engine::generate(const GenerateRequest& request, const Interventions& change, const std::filesystem::path& directory,
                              const RunCalls& calls) {
-  std::shared_ptr<const Components> components = open(request.model, request.dtype);
+  std::shared_ptr<const Components> components = open(request);
   RunOptions options;
   require_no(check(request), "request");
   GenerateRequest sized = request;

@@ -17,6 +17,7 @@ struct EngineSettings {
   std::vector<std::filesystem::path> model_dirs;  // searched in order for a model given by name
   std::string default_model = "signs-nano";
   std::filesystem::path cache_dir;                // hashes of weight files; empty: not kept
+  std::filesystem::path clip_vocabulary;          // tokenizers for single-file checkpoints
   int threads = 0;                                // 0: as many as there are processors
   TraceFile::Encoder encoder;                     // null: no PNG
   std::function<Image(const std::filesystem::path&)> read_picture;  // null: requests with pictures are refused
@@ -41,6 +42,8 @@ class Engine {
   std::filesystem::path find_model(const std::string& name) const;
   std::vector<std::filesystem::path> list_models() const;
   std::shared_ptr<const Components> open(const std::string& model, const std::string& dtype);
+  // With the request's adapters, learned words and base directory. Opened once for each choice of them.
+  std::shared_ptr<const Components> open(const GenerateRequest& request);
 
   // Forgets an open model, so that the next run reads its directory anew.
   void close(const std::string& model);

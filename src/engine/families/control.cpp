@@ -12,7 +12,7 @@ namespace {
 class Controlled final : public Denoiser {
  public:
   Controlled(std::shared_ptr<const UnetDenoiser> inner, const ControlSettings& s)
-      : inner_(std::move(inner)), settings_(s), net_(s.directory, "diffusion_pytorch_model", scalar_type(s.dtype), {}) {
+      : inner_(std::move(inner)), settings_(s), net_(component_of(s.directory, "diffusion_pytorch_model"), {.dtype = scalar_type(s.dtype)}) {
     const UnetConfig &own = net_.config().unet, &other = inner_->config();
     if (own.block_out_channels != other.block_out_channels || own.cross_attention_dim != other.cross_attention_dim)
       throw Error(ErrorCode::conflict, "the ControlNet in '" + s.directory.string() + "' was made for another model: its text is " + std::to_string(own.cross_attention_dim) +

@@ -14,7 +14,7 @@ class FluxPrompt final : public PromptEncoder {
   FluxPrompt(std::unique_ptr<const ClipTower> clip, std::unique_ptr<const T5Tower> t5, int usual) : clip_(std::move(clip)), t5_(std::move(t5)), usual_(usual) {}
   // T5 comes first: its tokens are what the transformer attends to. The second prompt is T5's, as in the field.
   std::vector<TokenizedPrompt> tokenise(const PromptTexts& t, int max_tokens) const override {
-    return {t5_->tokenise(t.text_2.empty() ? t.text : t.text_2, max_tokens > 0 ? max_tokens : usual_), clip_->tokenise(t.text)};
+    return {t5_->tokenise(t.text_2.empty() ? t.text : t.text_2, max_tokens > 0 ? max_tokens : usual_), clip_->tokenise(t.text, t)};
   }
   EncodedPrompt encode(const std::vector<TokenizedPrompt>& tokens, const EncodeOptions&) const override {
     return {t5_->encode(tokens[0]), clip_->encode(tokens[1]).pooled};
@@ -29,7 +29,7 @@ class FluxPrompt final : public PromptEncoder {
 
 class FluxDenoiser final : public Denoiser {
  public:
-  FluxDenoiser(const std::filesystem::path& folder, at::ScalarType dtype) : loaded_(folder, "diffusion_pytorch_model", dtype, {}), dtype_(dtype) {}
+  FluxDenoiser(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, load), dtype_(load.dtype) {}
   at::Tensor predict(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c, const ForwardHooks& hooks) const override {
     FluxInputs in;
     in.sample = packed_latents(x).to(dtype_);
@@ -58,21 +58,21 @@ class FluxDenoiser final : public Denoiser {
   at::ScalarType dtype_;
 };
 
-bool claims(const ModelDirectory& model) {
-  return has_tensor(model, "x_embedder.weight") && has_tensor(model, "single_transformer_blocks.0.proj_mlp.weight");
+bool claims(const ModelFiles& model) {
+  return model.has_tensor("x_embedder.weight") && model.has_tensor("single_transformer_blocks.0.proj_mlp.weight");
 }
 
-Components open(const ModelDirectory& model, const OpenOptions& options) {
-  const at::ScalarType dtype = scalar_type(options.dtype);
+Components open(const ModelFiles& model, const OpenOptions& options) {
+  const LoadOptions load = load_options(options);
   Components c = described(model, "flux", options);
-  auto clip = std::make_unique<ClipTower>(model.path / "tokenizer", model.path / "text_encoder", dtype);
-  auto t5 = std::make_unique<T5Tower>(model.path / "tokenizer_2", model.path / "text_encoder_2", dtype);
-  auto denoiser = std::make_shared<FluxDenoiser>(model.path / "transformer", dtype);
-  auto vae = std::make_shared<KlAutoencoder>(model.path / "vae", dtype);
+  auto clip = std::make_unique<ClipTower>(model.tokenizer("tokenizer"), model.component("text_encoder"), load);
+  auto t5 = std::make_unique<T5Tower>(model.tokenizer("tokenizer_2"), model.component("text_encoder_2"), load);
+  auto denoiser = std::make_shared<FluxDenoiser>(model.component("transformer"), load);
+  auto vae = std::make_shared<KlAutoencoder>(model.component("vae"), load);
   const FluxConfig& config = denoiser->config();
   require_fitting(t5->config().d_model, config.joint_attention_dim, *vae, denoiser->latent_channels());
   if (clip->config().hidden_size != config.pooled_projection_dim)
-    throw Error(ErrorCode::conflict, "the CLIP text encoder in '" + model.path.string() + "' gives " + std::to_string(clip->config().hidden_size) +
+    throw Error(ErrorCode::conflict, "the CLIP text encoder in '" + model.path().string() + "' gives " + std::to_string(clip->config().hidden_size) +
                                          " pooled numbers, the transformer takes " + std::to_string(config.pooled_projection_dim));
   list_weights(c, "text_encoder", clip->files());
   list_weights(c, "text_encoder_2", t5->files());
@@ -80,7 +80,7 @@ Components open(const ModelDirectory& model, const OpenOptions& options) {
   list_weights(c, "vae", vae->files());
   // The distilled model without a guidance input was made for few steps and short prompts.
   const bool schnell = !config.guidance_embeds;
-  if (!std::filesystem::exists(model.path / "safelight.json")) c.recommended = {.steps = schnell ? 4 : 28, .guidance = schnell ? 1.0 : 3.5, .solver = ""};
+  if (!std::filesystem::exists(model.path() / "safelight.json")) c.recommended = {.steps = schnell ? 4 : 28, .guidance = schnell ? 1.0 : 3.5, .solver = ""};
   c.max_text_tokens = schnell ? 256 : 512;
   c.default_side_px = static_cast<int>(128 * vae->downscale());
   c.prompt = std::make_shared<FluxPrompt>(std::move(clip), std::move(t5), c.max_text_tokens);

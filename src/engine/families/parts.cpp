@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "common/base/error.h"
+#include "engine/text/prompt_chunks.h"
 
 namespace safelight {
 namespace {
@@ -25,6 +26,13 @@ std::string vae_key(const std::string& key) {
   }
   return key;
 }
+
+LoadOptions renamed(LoadOptions load, std::string (*rename)(const std::string&)) {
+  load.rename = rename;
+  return load;
+}
+
+constexpr int kMostChunks = 64;
 
 at::Tensor ids_of(const TokenizedPrompt& tokens) { return at::tensor(tokens.ids, at::kLong).unsqueeze(0); }
 
@@ -58,8 +66,8 @@ at::Tensor time_ids(const std::vector<MicroConditioning>& sizes, bool scored) {
   return at::tensor(out, at::kFloat).view({static_cast<int64_t>(sizes.size()), -1});
 }
 
-void read_recommended(const ModelDirectory& model, Components& c) {
-  const auto file = model.path / "safelight.json";
+void read_recommended(const ModelFiles& model, Components& c) {
+  const auto file = model.path() / "safelight.json";
   if (!std::filesystem::exists(file)) return;
   const Json json = read_json(file);
   if (!json.is_object()) throw Error(ErrorCode::corrupt_file, "'" + file.string() + "' must hold an object");
@@ -82,16 +90,65 @@ at::ScalarType scalar_type(const std::string& dtype) {
   throw Error(ErrorCode::invalid_argument, "dtype '" + dtype + "' is unknown; known: float32, bfloat16");
 }
 
-ClipTower::ClipTower(const std::filesystem::path& tokenizer, const std::filesystem::path& encoder, at::ScalarType dtype)
+ClipTower::ClipTower(const std::filesystem::path& tokenizer, const ComponentFiles& encoder, const LoadOptions& load)
     : tokenizer_(ClipTokenizer::open(tokenizer)),
-      loaded_(encoder, "model", dtype, {.rename = clip_key}),
+      loaded_(encoder, renamed(load, clip_key)),
       max_length_(static_cast<int>(std::min<int64_t>(tokenizer_.max_length(), config().max_position_embeddings))) {
   if (tokenizer_.vocabulary_size() > config().vocab_size)
     throw Error(ErrorCode::conflict, "the tokenizer in '" + tokenizer.string() + "' knows " + std::to_string(tokenizer_.vocabulary_size()) +
                                          " tokens, the text encoder " + std::to_string(config().vocab_size));
+  add_words(encoder.words);
 }
 
-ClipTextOutput ClipTower::encode(const TokenizedPrompt& tokens) const { return loaded_.model.forward(ids_of(tokens), {}, {}); }
+void ClipTower::add_words(const std::vector<LearnedWord>& words) {
+  if (words.empty()) return;
+  const auto& all = loaded_.parameters.all();
+  const auto table = std::find_if(all.begin(), all.end(), [](const Parameter& p) { return p.name.ends_with("token_embedding.weight"); });
+  std::vector<at::Tensor> rows = {table->tensor.slice(0, 0, tokenizer_.vocabulary_size())};
+  for (const LearnedWord& word : words) {
+    if (word.rows.size(1) != config().hidden_size)
+      throw Error(ErrorCode::conflict, word.where + " is " + std::to_string(word.rows.size(1)) + " wide, the text encoder " + std::to_string(config().hidden_size) + "; it was learned for another model");
+    tokenizer_.add_word(word.token, word.rows.size(0));
+    rows.push_back(word.rows.to(rows.front().scalar_type()));
+  }
+  at::Tensor target = table->tensor;
+  target.set_data(at::cat(rows, 0));
+}
+
+TokenizedPrompt ClipTower::tokenise(const std::string& text, const PromptTexts& how) const {
+  const std::vector<WeightedText> parts = weighted_texts(text);
+  const bool plain = parts.size() == 1 ? parts[0].weight == 1 && parts[0].text == text : parts.empty();
+  if (plain && !how.in_chunks) return tokenizer_.encode(text, max_length_);
+  return chunked(tokenizer_, parts, {.length = max_length_, .at_least = how.chunks, .at_most = how.in_chunks ? kMostChunks : 1});
+}
+
+ClipTextOutput ClipTower::encode_chunks(const std::vector<int64_t>& ids) const {
+  const at::Tensor rows = at::tensor(ids, at::kLong).view({-1, max_length_});
+  ClipTextOutput out = loaded_.model.forward(rows, {}, {});
+  if (rows.size(0) == 1) return out;
+  const auto side_by_side = [](at::Tensor& t) { t = t.reshape({1, -1, t.size(-1)}); };
+  side_by_side(out.last);
+  for (at::Tensor& t : out.hidden) side_by_side(t);
+  out.pooled = out.pooled.slice(0, 0, 1);
+  if (out.projected.defined()) out.projected = out.projected.slice(0, 0, 1);
+  return out;
+}
+
+ClipTextOutput ClipTower::encode(const TokenizedPrompt& tokens) const {
+  ClipTextOutput out = encode_chunks(tokens.ids);
+  if (tokens.weights.empty()) return out;
+  std::vector<int64_t> nothing;
+  for (std::size_t i = 0; i < tokens.ids.size(); i += static_cast<std::size_t>(max_length_)) {
+    const std::vector<int64_t> one = tokenizer_.encode("", max_length_).ids;
+    nothing.insert(nothing.end(), one.begin(), one.end());
+  }
+  const ClipTextOutput empty = encode_chunks(nothing);
+  const at::Tensor w = at::tensor(tokens.weights, at::kFloat).view({1, -1, 1});
+  const auto weigh = [&](at::Tensor& t, const at::Tensor& base) { t = (base + w.to(t.scalar_type()) * (t - base)); };
+  weigh(out.last, empty.last);
+  for (std::size_t i = 0; i < out.hidden.size(); ++i) weigh(out.hidden[i], empty.hidden[i]);
+  return out;
+}
 
 const at::Tensor& ClipTower::hidden(const ClipTextOutput& out, int skip) {
   const auto layers = static_cast<int>(out.hidden.size()) - 1;
@@ -100,8 +157,8 @@ const at::Tensor& ClipTower::hidden(const ClipTextOutput& out, int skip) {
   return out.hidden[static_cast<std::size_t>(layers - skip)];
 }
 
-T5Tower::T5Tower(const std::filesystem::path& tokenizer, const std::filesystem::path& encoder, at::ScalarType dtype)
-    : tokenizer_(T5Tokenizer::open(tokenizer)), loaded_(encoder, "model", dtype, {.rename = t5_key}) {
+T5Tower::T5Tower(const std::filesystem::path& tokenizer, const ComponentFiles& encoder, const LoadOptions& load)
+    : tokenizer_(T5Tokenizer::open(tokenizer)), loaded_(encoder, renamed(load, t5_key)) {
   if (tokenizer_->vocabulary_size() > config().vocab_size)
     throw Error(ErrorCode::conflict, "the tokenizer in '" + tokenizer.string() + "' knows " + std::to_string(tokenizer_->vocabulary_size()) +
                                          " tokens, the text encoder " + std::to_string(config().vocab_size));
@@ -109,8 +166,8 @@ T5Tower::T5Tower(const std::filesystem::path& tokenizer, const std::filesystem::
 
 at::Tensor T5Tower::encode(const TokenizedPrompt& tokens) const { return loaded_.model.forward(ids_of(tokens), {}, {}); }
 
-UnetDenoiser::UnetDenoiser(const std::filesystem::path& folder, at::ScalarType dtype)
-    : loaded_(folder, "diffusion_pytorch_model", dtype, {}), dtype_(dtype), beside_(beside_of(config())) {}
+UnetDenoiser::UnetDenoiser(const ComponentFiles& source, const LoadOptions& load)
+    : loaded_(source, load), dtype_(load.dtype), beside_(beside_of(config())) {}
 
 UnetInputs UnetDenoiser::inputs(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c) const {
   UnetInputs in;
@@ -133,8 +190,7 @@ at::Tensor UnetDenoiser::predict(const at::Tensor& x, const at::Tensor& timestep
   return loaded_.model.forward(in, hooks).to(at::kFloat);
 }
 
-KlAutoencoder::KlAutoencoder(const std::filesystem::path& folder, at::ScalarType dtype)
-    : loaded_(folder, "diffusion_pytorch_model", dtype, {.rename = vae_key}), dtype_(dtype) {}
+KlAutoencoder::KlAutoencoder(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, renamed(load, vae_key)), dtype_(load.dtype) {}
 
 at::Tensor KlAutoencoder::decode(const at::Tensor& latents, const ForwardHooks& hooks) const {
   return loaded_.model.decode((latents / config().scaling_factor + config().shift_factor).to(dtype_), hooks).to(at::kFloat);
@@ -146,16 +202,20 @@ at::Tensor KlAutoencoder::encode(const at::Tensor& pixels, const at::Tensor& eps
   return (latents - config().shift_factor) * config().scaling_factor;
 }
 
-Components described(const ModelDirectory& model, const std::string& family, const OpenOptions& options) {
+LoadOptions load_options(const OpenOptions& options) { return {.dtype = scalar_type(options.dtype), .keep_packed = options.keep_packed}; }
+
+Components described(const ModelFiles& model, const std::string& family, const OpenOptions& options) {
   Components c;
-  c.name = std::filesystem::absolute(model.path).lexically_normal().filename().string();
+  const auto path = std::filesystem::absolute(model.path()).lexically_normal();
+  c.name = std::filesystem::is_directory(path) ? path.filename().string() : path.stem().string();
   if (c.name.empty()) c.name = "model";
-  c.directory = model.path;
+  c.directory = model.path();
   c.family = family;
   c.dtype = options.dtype;
-  const auto file = model.path / "scheduler" / "scheduler_config.json";
-  c.scheduler_config = read_json(file);
-  SchedulerConfig::from_json(c.scheduler_config, "'" + file.string() + "'");
+  const auto [config, where] = model.scheduler("scheduler");
+  SchedulerConfig::from_json(config, where);
+  c.scheduler_config = config;
+  c.scheduler_where = where;
   read_recommended(model, c);
   return c;
 }
@@ -171,7 +231,5 @@ void require_fitting(int64_t text_width, int64_t taken_width, const Autoencoder&
   if (vae.latent_channels() != latent_channels)
     conflict("the autoencoder has " + std::to_string(vae.latent_channels()) + " latent channels, the denoiser " + std::to_string(latent_channels));
 }
-
-bool has_tensor(const ModelDirectory& model, const char* key) { return std::binary_search(model.tensors.begin(), model.tensors.end(), key); }
 
 }  // namespace safelight

@@ -20,21 +20,17 @@
 namespace safelight {
 
 at::ScalarType scalar_type(const std::string& dtype);  // throws Error(invalid_argument) with the allowed names
+LoadOptions load_options(const OpenOptions& options);
 
-// A model over the parameters of one folder, which it owns.
+// A model over the parameters of one component, which it owns.
 template <class Model, class Config>
 struct Loaded {
-  Loaded(const std::filesystem::path& folder, const std::string& stem, at::ScalarType dtype, const LoadOptions& load)
-      : config_file(folder / "config.json"),
-        files(component_files(folder, stem)),
-        model(ParameterScope(parameters), Config::from_json(read_json(config_file), "'" + config_file.string() + "'")) {
-    LoadOptions options = load;
-    options.dtype = dtype;
-    load_weights(parameters, files, options);
+  Loaded(const ComponentFiles& source, const LoadOptions& options)
+      : files(source.files), model(ParameterScope(parameters), Config::from_json(source.config, source.config_where)) {
+    load_weights(parameters, *source.weights, options);
   }
   const Config& config() const { return model.config(); }
 
-  std::filesystem::path config_file;
   std::vector<std::filesystem::path> files;
   Parameters parameters;
   Model model;
@@ -44,8 +40,10 @@ struct Loaded {
 class ClipTower {
  public:
   // Throws Error(conflict) when the tokenizer knows more tokens than the encoder.
-  ClipTower(const std::filesystem::path& tokenizer, const std::filesystem::path& encoder, at::ScalarType dtype);
-  TokenizedPrompt tokenise(const std::string& text) const { return tokenizer_.encode(text, max_length_); }
+  ClipTower(const std::filesystem::path& tokenizer, const ComponentFiles& encoder, const LoadOptions& load);
+  // With weights from (words:1.3), and in chunks where the texts ask for it.
+  TokenizedPrompt tokenise(const std::string& text, const PromptTexts& how) const;
+  // Chunks side by side; weighted tokens are moved away from, or towards, the empty prompt's.
   ClipTextOutput encode(const TokenizedPrompt& tokens) const;
   // The output of the layer that lies `skip` before the last, without the final norm.
   static const at::Tensor& hidden(const ClipTextOutput& out, int skip);
@@ -56,6 +54,8 @@ class ClipTower {
   const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
 
  private:
+  void add_words(const std::vector<LearnedWord>& words);
+  ClipTextOutput encode_chunks(const std::vector<int64_t>& ids) const;
   ClipTokenizer tokenizer_;
   Loaded<ClipTextEncoder, ClipTextConfig> loaded_;
   int max_length_;
@@ -64,7 +64,7 @@ class ClipTower {
 // T5's tokenizer and encoder.
 class T5Tower {
  public:
-  T5Tower(const std::filesystem::path& tokenizer, const std::filesystem::path& encoder, at::ScalarType dtype);
+  T5Tower(const std::filesystem::path& tokenizer, const ComponentFiles& encoder, const LoadOptions& load);
   TokenizedPrompt tokenise(const std::string& text, int length) const { return tokenizer_->encode(text, length); }
   at::Tensor encode(const TokenizedPrompt& tokens) const;  // [1,T,width]
   const Tokenizer& tokenizer() const { return *tokenizer_; }
@@ -78,7 +78,7 @@ class T5Tower {
 
 class UnetDenoiser final : public Denoiser {
  public:
-  UnetDenoiser(const std::filesystem::path& folder, at::ScalarType dtype);
+  UnetDenoiser(const ComponentFiles& source, const LoadOptions& load);
   at::Tensor predict(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c, const ForwardHooks& hooks) const override;
   int64_t latent_channels() const override { return config().out_channels; }
   GuidanceKind guidance() const override { return config().time_cond_proj_dim > 0 ? GuidanceKind::embedded : GuidanceKind::classifier_free; }
@@ -97,7 +97,7 @@ class UnetDenoiser final : public Denoiser {
 
 class KlAutoencoder final : public Autoencoder {
  public:
-  KlAutoencoder(const std::filesystem::path& folder, at::ScalarType dtype);
+  KlAutoencoder(const ComponentFiles& source, const LoadOptions& load);
   at::Tensor decode(const at::Tensor& latents, const ForwardHooks& hooks) const override;
   at::Tensor encode(const at::Tensor& pixels, const at::Tensor& eps, const ForwardHooks& hooks) const override;
   int64_t downscale() const override { return config().downscale(); }
@@ -112,10 +112,9 @@ class KlAutoencoder final : public Autoencoder {
 };
 
 // Name, directory, scheduler and recommendations of a model; the parts are the family's business.
-Components described(const ModelDirectory& model, const std::string& family, const OpenOptions& options);
+Components described(const ModelFiles& model, const std::string& family, const OpenOptions& options);
 void list_weights(Components& c, const char* component, const std::vector<std::filesystem::path>& files);
 // Throws Error(conflict) unless the three belong together.
 void require_fitting(int64_t text_width, int64_t taken_width, const Autoencoder& vae, int64_t latent_channels);
-bool has_tensor(const ModelDirectory& model, const char* key);
 
 }  // namespace safelight

@@ -11,7 +11,7 @@ namespace {
 class OneTower final : public PromptEncoder {
  public:
   explicit OneTower(std::unique_ptr<const ClipTower> tower) : tower_(std::move(tower)) {}
-  std::vector<TokenizedPrompt> tokenise(const PromptTexts& texts, int) const override { return {tower_->tokenise(texts.text)}; }
+  std::vector<TokenizedPrompt> tokenise(const PromptTexts& texts, int) const override { return {tower_->tokenise(texts.text, texts)}; }
   EncodedPrompt encode(const std::vector<TokenizedPrompt>& tokens, const EncodeOptions& o) const override {
     const ClipTextOutput out = tower_->encode(tokens.front());
     if (o.clip_skip == 0 || o.negative) return {out.last, {}};
@@ -23,22 +23,22 @@ class OneTower final : public PromptEncoder {
   std::unique_ptr<const ClipTower> tower_;
 };
 
-bool claims(const ModelDirectory& model) {
-  return has_tensor(model, "conv_in.weight") && has_tensor(model, "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight") &&
-         !has_tensor(model, "add_embedding.linear_1.weight");
+bool claims(const ModelFiles& model) {
+  return model.has_tensor("conv_in.weight") && model.has_tensor("mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight") &&
+         !model.has_tensor("add_embedding.linear_1.weight");
 }
 
-Components open(const ModelDirectory& model, const OpenOptions& options) {
-  const at::ScalarType dtype = scalar_type(options.dtype);
+Components open(const ModelFiles& model, const OpenOptions& options) {
+  const LoadOptions load = load_options(options);
   Components c = described(model, "stable-diffusion", options);
-  auto tower = std::make_unique<ClipTower>(model.path / "tokenizer", model.path / "text_encoder", dtype);
-  auto unet = std::make_shared<UnetDenoiser>(model.path / "unet", dtype);
-  auto vae = std::make_shared<KlAutoencoder>(model.path / "vae", dtype);
+  auto tower = std::make_unique<ClipTower>(model.tokenizer("tokenizer"), model.component("text_encoder"), load);
+  auto unet = std::make_shared<UnetDenoiser>(model.component("unet"), load);
+  auto vae = std::make_shared<KlAutoencoder>(model.component("vae"), load);
   require_fitting(tower->config().hidden_size, unet->config().cross_attention_dim, *vae, unet->latent_channels());
   list_weights(c, "text_encoder", tower->files());
   list_weights(c, "unet", unet->files());
   list_weights(c, "vae", vae->files());
-  if (unet->beside() == Beside::low_resolution_image) c.low_resolution_scheduler = read_json(model.path / "low_res_scheduler" / "scheduler_config.json");
+  if (unet->beside() == Beside::low_resolution_image) c.low_resolution_scheduler = model.scheduler("low_res_scheduler").first;
   c.max_text_tokens = tower->max_length();
   c.default_side_px = static_cast<int>(unet->config().sample_size * vae->downscale());
   c.prompt = std::make_shared<OneTower>(std::move(tower));

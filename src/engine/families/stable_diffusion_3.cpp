@@ -19,7 +19,7 @@ class ThreeTowers final : public PromptEncoder {
 
   std::vector<TokenizedPrompt> tokenise(const PromptTexts& t, int max_tokens) const override {
     const auto or_first = [&](const std::string& other) { return other.empty() ? t.text : other; };
-    std::vector<TokenizedPrompt> out = {first_->tokenise(t.text), second_->tokenise(or_first(t.text_2))};
+    std::vector<TokenizedPrompt> out = {first_->tokenise(t.text, t), second_->tokenise(or_first(t.text_2), t)};
     if (third_) out.push_back(third_->tokenise(or_first(t.text_3), max_tokens > 0 ? max_tokens : kT5Tokens));
     return out;
   }
@@ -44,7 +44,7 @@ class ThreeTowers final : public PromptEncoder {
 
 class MmditDenoiser final : public Denoiser {
  public:
-  MmditDenoiser(const std::filesystem::path& folder, at::ScalarType dtype) : loaded_(folder, "diffusion_pytorch_model", dtype, {}), dtype_(dtype) {}
+  MmditDenoiser(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, load), dtype_(load.dtype) {}
   at::Tensor predict(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c, const ForwardHooks& hooks) const override {
     return loaded_.model.forward(x.to(dtype_), timesteps, c.text.to(dtype_), c.pooled.to(dtype_), hooks).to(at::kFloat);
   }
@@ -62,29 +62,29 @@ class MmditDenoiser final : public Denoiser {
   at::ScalarType dtype_;
 };
 
-bool claims(const ModelDirectory& model) {
-  return has_tensor(model, "pos_embed.proj.weight") && has_tensor(model, "transformer_blocks.0.attn.add_k_proj.weight");
+bool claims(const ModelFiles& model) {
+  return model.has_tensor("pos_embed.proj.weight") && model.has_tensor("transformer_blocks.0.attn.add_k_proj.weight");
 }
 
-bool has_t5(const ModelDirectory& model, const OpenOptions& options) {
+bool has_t5(const ModelFiles& model, const OpenOptions& options) {
   if (std::find(options.without.begin(), options.without.end(), "text_encoder_3") != options.without.end()) return false;
-  return std::filesystem::is_directory(model.path / "text_encoder_3");
+  return model.has("text_encoder_3");
 }
 
-Components open(const ModelDirectory& model, const OpenOptions& options) {
-  const at::ScalarType dtype = scalar_type(options.dtype);
+Components open(const ModelFiles& model, const OpenOptions& options) {
+  const LoadOptions load = load_options(options);
   Components c = described(model, "stable-diffusion-3", options);
-  auto first = std::make_unique<ClipTower>(model.path / "tokenizer", model.path / "text_encoder", dtype);
-  auto second = std::make_unique<ClipTower>(model.path / "tokenizer_2", model.path / "text_encoder_2", dtype);
+  auto first = std::make_unique<ClipTower>(model.tokenizer("tokenizer"), model.component("text_encoder"), load);
+  auto second = std::make_unique<ClipTower>(model.tokenizer("tokenizer_2"), model.component("text_encoder_2"), load);
   std::unique_ptr<T5Tower> third;
-  if (has_t5(model, options)) third = std::make_unique<T5Tower>(model.path / "tokenizer_3", model.path / "text_encoder_3", dtype);
-  auto denoiser = std::make_shared<MmditDenoiser>(model.path / "transformer", dtype);
-  auto vae = std::make_shared<KlAutoencoder>(model.path / "vae", dtype);
+  if (has_t5(model, options)) third = std::make_unique<T5Tower>(model.tokenizer("tokenizer_3"), model.component("text_encoder_3"), load);
+  auto denoiser = std::make_shared<MmditDenoiser>(model.component("transformer"), load);
+  auto vae = std::make_shared<KlAutoencoder>(model.component("vae"), load);
   const MmditConfig& config = denoiser->config();
   require_fitting(third ? third->config().d_model : config.joint_attention_dim, config.joint_attention_dim, *vae, config.in_channels);
   if (!first->config().projected || !second->config().projected || first->config().projection_dim + second->config().projection_dim != config.pooled_projection_dim ||
       first->config().hidden_size + second->config().hidden_size > config.joint_attention_dim)
-    throw Error(ErrorCode::conflict, "the CLIP text encoders in '" + model.path.string() + "' do not give the pooled text of " +
+    throw Error(ErrorCode::conflict, "the CLIP text encoders in '" + model.path().string() + "' do not give the pooled text of " +
                                          std::to_string(config.pooled_projection_dim) + " numbers that the transformer takes");
   list_weights(c, "text_encoder", first->files());
   list_weights(c, "text_encoder_2", second->files());

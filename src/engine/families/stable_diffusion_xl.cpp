@@ -16,8 +16,8 @@ class XlPrompt final : public PromptEncoder {
 
   std::vector<TokenizedPrompt> tokenise(const PromptTexts& t, int) const override {
     const std::string& other = t.text_2.empty() ? t.text : t.text_2;
-    if (!first_) return {second_->tokenise(other)};
-    return {first_->tokenise(t.text), second_->tokenise(other)};
+    if (!first_) return {second_->tokenise(other, t)};
+    return {first_->tokenise(t.text, t), second_->tokenise(other, t)};
   }
 
   // An absent negative prompt is all zeros where the model was trained so, not the encoding of the empty text.
@@ -39,21 +39,21 @@ class XlPrompt final : public PromptEncoder {
   bool zeros_;
 };
 
-bool claims(const ModelDirectory& model) {
-  return has_tensor(model, "conv_in.weight") && has_tensor(model, "add_embedding.linear_1.weight");
+bool claims(const ModelFiles& model) {
+  return model.has_tensor("conv_in.weight") && model.has_tensor("add_embedding.linear_1.weight");
 }
 
-Components open(const ModelDirectory& model, const OpenOptions& options) {
-  const at::ScalarType dtype = scalar_type(options.dtype);
+Components open(const ModelFiles& model, const OpenOptions& options) {
+  const LoadOptions load = load_options(options);
   Components c = described(model, "stable-diffusion-xl", options);
   std::unique_ptr<ClipTower> first;
-  if (std::filesystem::is_directory(model.path / "text_encoder"))
-    first = std::make_unique<ClipTower>(model.path / "tokenizer", model.path / "text_encoder", dtype);
-  auto second = std::make_unique<ClipTower>(model.path / "tokenizer_2", model.path / "text_encoder_2", dtype);
+  if (model.has("text_encoder"))
+    first = std::make_unique<ClipTower>(model.tokenizer("tokenizer"), model.component("text_encoder"), load);
+  auto second = std::make_unique<ClipTower>(model.tokenizer("tokenizer_2"), model.component("text_encoder_2"), load);
   if (!second->config().projected)
-    throw Error(ErrorCode::conflict, "text_encoder_2 in '" + model.path.string() + "' has no projection; this family needs CLIPTextModelWithProjection there");
-  auto unet = std::make_shared<UnetDenoiser>(model.path / "unet", dtype);
-  auto vae = std::make_shared<KlAutoencoder>(model.path / "vae", dtype);
+    throw Error(ErrorCode::conflict, "text_encoder_2 in '" + model.path().string() + "' has no projection; this family needs CLIPTextModelWithProjection there");
+  auto unet = std::make_shared<UnetDenoiser>(model.component("unet"), load);
+  auto vae = std::make_shared<KlAutoencoder>(model.component("vae"), load);
   require_fitting((first ? first->config().hidden_size : 0) + second->config().hidden_size, unet->config().cross_attention_dim, *vae, unet->latent_channels());
   if (first) list_weights(c, "text_encoder", first->files());
   list_weights(c, "text_encoder_2", second->files());
@@ -61,7 +61,7 @@ Components open(const ModelDirectory& model, const OpenOptions& options) {
   list_weights(c, "vae", vae->files());
   c.max_text_tokens = (first ? *first : *second).max_length();
   c.default_side_px = static_cast<int>(unet->config().sample_size * vae->downscale());
-  c.prompt = std::make_shared<XlPrompt>(std::move(first), std::move(second), model.index.value("force_zeros_for_empty_prompt", true));
+  c.prompt = std::make_shared<XlPrompt>(std::move(first), std::move(second), model.index().value("force_zeros_for_empty_prompt", true));
   c.denoiser = unet;
   c.autoencoder = vae;
   return c;

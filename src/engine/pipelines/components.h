@@ -19,6 +19,8 @@ namespace safelight {
 // What a person wrote for each text encoder; empty ones take the first.
 struct PromptTexts {
   std::string text, text_2, text_3;
+  bool in_chunks = false;   // CLIP's encoders take more tokens than they were made for, in chunks side by side
+  int chunks = 1;           // at least as many, so that prompt and negative prompt fit together
 };
 
 struct EncodedPrompt {
@@ -112,7 +114,8 @@ struct Components {
   std::shared_ptr<const PromptEncoder> prompt;
   std::shared_ptr<const Denoiser> denoiser;
   std::shared_ptr<const Autoencoder> autoencoder;
-  Json scheduler_config;              // as in the directory
+  Json scheduler_config;              // as the model's files have it
+  std::string scheduler_where;        // for errors
   Recommended recommended;
   int default_side_px = 512;
   int max_text_tokens = 77;           // of the first text encoder

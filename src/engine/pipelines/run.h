@@ -54,7 +54,7 @@ struct GenerateResult {
   Json resolved;                       // what every setting came to
   std::vector<StageTime> stages;
   double total_ms = 0, probe_ms = 0;
-  std::vector<std::string> unknown_words, truncated;
+  std::vector<std::string> unknown_words, truncated, split_words;
 };
 
 // The request with the model's recommendations and the interventions put in; no zero or empty value is left.

@@ -25,8 +25,7 @@ bool is_one_of(const std::string& value, const Names& names) {
 }
 
 SchedulerConfig scheduler_for(const Components& c, const GenerateRequest& r) {
-  const std::string where = "'" + (c.directory / "scheduler" / "scheduler_config.json").string() + "'";
-  SchedulerConfig config = SchedulerConfig::from_json(c.scheduler_config, where, solver_named(r.scheduler.solver).class_name);
+  SchedulerConfig config = SchedulerConfig::from_json(c.scheduler_config, c.scheduler_where, solver_named(r.scheduler.solver).class_name);
   if (const auto adjust = solver_named(r.scheduler.solver).adjust) adjust(config);
   const std::string& spacing = r.scheduler.spacing;
   if (is_one_of(spacing, kSigmaSpacings)) {
@@ -121,8 +120,20 @@ bool RunState::guided_at(int step) const {
 }
 
 void RunState::tokenise() {
-  tokens_ = components.prompt->tokenise({request.prompt, request.prompt_2, request.prompt_3}, request.max_text_tokens);
-  negative_tokens_ = components.prompt->tokenise({request.negative, request.negative_2, request.negative_3}, request.max_text_tokens);
+  PromptTexts prompt{request.prompt, request.prompt_2, request.prompt_3, request.long_prompt == "chunks"};
+  PromptTexts negative{request.negative, request.negative_2, request.negative_3, prompt.in_chunks};
+  const auto both_ways = [&] {
+    tokens_ = components.prompt->tokenise(prompt, request.max_text_tokens);
+    negative_tokens_ = components.prompt->tokenise(negative, request.max_text_tokens);
+  };
+  both_ways();
+  if (prompt.in_chunks) {  // every text takes as many chunks as the longest
+    int longest = 1;
+    for (const auto* side : {&tokens_, &negative_tokens_})
+      for (const TokenizedPrompt& t : *side) longest = std::max(longest, t.chunks);
+    prompt.chunks = negative.chunks = longest;
+    both_ways();
+  }
   apply_token_edits();
 }
 

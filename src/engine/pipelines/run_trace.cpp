@@ -187,6 +187,7 @@ GenerateResult RunState::close() {
   result.pixels = pixels_;
   result.resolved = resolved_json();
   result.unknown_words = tokens_.front().unknown_words;
+  result.split_words = tokens_.front().split_words;
   for (const TokenSpan& t : tokens_.front().truncated) result.truncated.push_back(t.text);
   result.total_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_).count();
   result.probe_ms = probe_ms_ + (watch ? watch->spent_ms() : 0.0);

@@ -159,10 +159,10 @@ std::vector<double> beta_sigmas(double low, double high, int n) {
   return out;
 }
 
-std::vector<double> named_sigmas(const std::string& name, double low, double high, int n) {
-  if (name == "karras") return karras_sigmas(low, high, n);
-  if (name == "exponential" || name == "lu") return exponential_sigmas(low, high, n);
-  if (name == "beta") return beta_sigmas(low, high, n);
+std::vector<double> named_sigmas(const std::string& kind, double low, double high, int n) {
+  if (kind == "karras") return karras_sigmas(low, high, n);
+  if (kind == "exponential" || kind == "lu") return exponential_sigmas(low, high, n);
+  if (kind == "beta") return beta_sigmas(low, high, n);
   return {};
 }
 

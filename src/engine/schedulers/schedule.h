@@ -50,8 +50,8 @@ std::vector<double> karras_sigmas(double low, double high, int n);
 std::vector<double> exponential_sigmas(double low, double high, int n);
 // Quantiles of Beta(0.6, 0.6) between the two, from high to low.
 std::vector<double> beta_sigmas(double low, double high, int n);
-// The noise levels that `name` (karras, exponential, lu, beta) puts between two; empty for the empty name.
-std::vector<double> named_sigmas(const std::string& name, double low, double high, int n);
+// The noise levels that `kind` (karras, exponential, lu, beta) puts between two; empty for the empty name.
+std::vector<double> named_sigmas(const std::string& kind, double low, double high, int n);
 
 // For solvers in the variance-exploding scale: timesteps and n + 1 noise levels.
 struct SigmaGrid {

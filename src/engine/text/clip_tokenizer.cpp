@@ -147,9 +147,20 @@ std::vector<std::string> ClipTokenizer::pieces_of(const std::string& word) const
   return merge_symbols(word_symbols(word), ranks_);
 }
 
-TokenizedPrompt ClipTokenizer::encode(std::string_view utf8, int max_length) const {
-  TokenizedPrompt out;
-  std::vector<TokenSpan> content;
+std::int64_t ClipTokenizer::add_word(const std::string& token, std::int64_t rows) {
+  if (token.empty() || vocabulary_.contains(token)) throw Error(ErrorCode::conflict, "the learned word '" + token + "' is a token already; give it another name");
+  const std::int64_t first = vocabulary_size();
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const std::string name = i == 0 ? token : token + "_" + std::to_string(i);
+    if (!vocabulary_.emplace(name, first + i).second) throw Error(ErrorCode::conflict, "the learned word '" + token + "' needs the token '" + name + "', which is there already");
+    specials_.push_back(name);
+    added_[name] = i == 0 ? rows : 1;
+  }
+  return first;
+}
+
+std::vector<TokenSpan> ClipTokenizer::content(std::string_view utf8, std::vector<std::string>& unknown_words) const {
+  std::vector<TokenSpan> out;
   unicode::decode(utf8);  // refuses invalid UTF-8 with its place in the whole text
   std::vector<std::pair<std::string, bool>> words;
   for (const Segment& segment : segments(utf8)) {
@@ -158,18 +169,28 @@ TokenizedPrompt ClipTokenizer::encode(std::string_view utf8, int max_length) con
       for (std::string& word : split(clean_text(segment.text, cleaning_))) words.emplace_back(std::move(word), false);
   }
   for (const auto& [word, special] : words) {
+    if (const auto learned = added_.find(word); special && learned != added_.end()) {
+      for (std::int64_t i = 0; i < learned->second; ++i) out.push_back({vocabulary_.at(word) + i, word, false, i + 1 == learned->second});
+      continue;
+    }
     const std::vector<std::string> pieces = special ? std::vector<std::string>{word} : pieces_of(word);
     if (!closed_.empty() && !special && !closed_.contains(word)) {
-      out.unknown_words.push_back(word);
+      unknown_words.push_back(word);
       continue;
     }
     for (const std::string& piece : pieces) {
       const auto it = vocabulary_.find(piece);
       const bool ends = piece.size() > 4 && piece.ends_with("</w>");
-      content.push_back({it == vocabulary_.end() ? unk_ : it->second,
-                         pieces.size() == 1 ? word : ends ? piece.substr(0, piece.size() - 4) : piece, false});
+      out.push_back({it == vocabulary_.end() ? unk_ : it->second,
+                     pieces.size() == 1 ? word : ends ? piece.substr(0, piece.size() - 4) : piece, false, &piece == &pieces.back()});
     }
   }
+  return out;
+}
+
+TokenizedPrompt ClipTokenizer::encode(std::string_view utf8, int max_length) const {
+  TokenizedPrompt out;
+  std::vector<TokenSpan> content = this->content(utf8, out.unknown_words);
   const std::size_t room = static_cast<std::size_t>(std::max(max_length, 2)) - 2;
   const std::size_t kept = std::min(room, content.size());
   out.content = static_cast<std::int64_t>(kept);

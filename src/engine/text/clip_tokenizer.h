@@ -19,6 +19,11 @@ class ClipTokenizer final : public Tokenizer {
   static ClipTokenizer open(const std::filesystem::path& directory, Cleaning cleaning = Cleaning::repaired);
 
   TokenizedPrompt encode(std::string_view utf8, int max_length) const override;
+  // The content alone, of any length; words outside a closed vocabulary go to `unknown_words`.
+  std::vector<TokenSpan> content(std::string_view utf8, std::vector<std::string>& unknown_words) const;
+  // A learned word of `rows` vectors: one token that stands for as many ids. Returns the first of them. Throws
+  // Error(conflict) when the token is known already.
+  std::int64_t add_word(const std::string& token, std::int64_t rows);
   int max_length() const override { return max_length_; }
   std::int64_t bos_id() const override { return bos_; }
   std::int64_t eos_id() const override { return eos_; }
@@ -39,6 +44,7 @@ class ClipTokenizer final : public Tokenizer {
   std::unordered_map<std::string, std::int64_t> vocabulary_;
   std::unordered_map<std::string, std::size_t> ranks_;  // "left right" -> priority
   std::vector<std::string> specials_;
+  std::unordered_map<std::string, std::int64_t> added_;  // learned words -> how many ids each stands for
   std::int64_t bos_ = 0, eos_ = 0, pad_ = 0, unk_ = 0;
   int max_length_ = 77;
   std::set<std::string> closed_;  // when not empty, the only words that are known

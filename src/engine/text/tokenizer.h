@@ -12,6 +12,7 @@ struct TokenSpan {
   std::int64_t id = 0;
   std::string text;        // for display, "circle"
   bool special = false;    // begin or end token
+  bool ends_word = true;
 };
 
 struct TokenizedPrompt {
@@ -20,6 +21,9 @@ struct TokenizedPrompt {
   std::vector<TokenSpan> truncated;       // content that did not fit
   std::vector<std::string> unknown_words; // words outside a closed vocabulary; they are left out of ids
   std::int64_t content = 0;               // number of content tokens kept
+  std::vector<float> weights;             // of each id, from (words:1.3); empty: all are 1
+  int chunks = 1;                         // of the text encoder's length, side by side
+  std::vector<std::string> split_words;   // words that a border between chunks cuts
 };
 
 class Tokenizer {

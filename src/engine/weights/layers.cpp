@@ -2,15 +2,18 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/weights/packed.h"
+
 namespace safelight {
 
 Linear::Linear(const ParameterScope& p, int64_t in, int64_t out, bool bias, Init init)
-    : weight_(p.create("weight", {out, in}, init)) {
+    : weight_(p.create("weight", {out, in}, init)), packed_(p.may_stay_packed()), in_(in), out_(out) {
   if (bias) bias_ = p.create("bias", {out}, Init::zeros);
 }
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
-  return bias_.defined() ? at::linear(x, weight_, bias_) : at::linear(x, weight_);
+  const at::Tensor weight = packed_->type ? unpacked(weight_, *packed_->type, {out_, in_}, x.scalar_type()) : weight_;
+  return bias_.defined() ? at::linear(x, weight, bias_) : at::linear(x, weight);
 }
 
 Conv2d::Conv2d(const ParameterScope& p, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding,

@@ -15,6 +15,8 @@ class Linear {
 
  private:
   at::Tensor weight_, bias_;
+  std::shared_ptr<const PackedForm> packed_;
+  int64_t in_, out_;
 };
 
 // x [N,in,h,w]; weight [out,in,k,k]. Padding is symmetric; -1 means "same" for odd kernels.

@@ -13,8 +13,13 @@ namespace safelight {
 at::Tensor Parameters::create(const std::string& name, std::vector<int64_t> shape, Init init) {
   const bool taken = std::any_of(all_.begin(), all_.end(), [&](const Parameter& p) { return p.name == name; });
   if (taken) throw Error(ErrorCode::internal, "parameter '" + name + "' was declared twice");
-  all_.push_back({name, std::move(shape), at::empty({0}, at::kFloat), init});
+  all_.push_back({name, std::move(shape), at::empty({0}, at::kFloat), init, nullptr});
   return all_.back().tensor;
+}
+
+std::shared_ptr<const PackedForm> Parameters::may_stay_packed() {
+  all_.back().packed = std::make_shared<PackedForm>();
+  return all_.back().packed;
 }
 
 int64_t Parameters::count() const {
@@ -52,7 +57,7 @@ void Parameters::require_grad(bool on) {
 }
 
 void Parameters::adopt(const Parameters& other, const std::string& prefix) {
-  for (const Parameter& p : other.all_) all_.push_back({prefix + p.name, p.shape, p.tensor, p.init});
+  for (const Parameter& p : other.all_) all_.push_back({prefix + p.name, p.shape, p.tensor, p.init, p.packed});
 }
 
 }  // namespace safelight

@@ -5,19 +5,30 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "common/formats/gguf.h"
 
 namespace safelight {
 
 // How a parameter starts before training. Loading ignores it.
 enum class Init { fan_in, zeros, ones, normal_002 };
 
+// Set when a weight stays in the blocks of a GGUF type: the tensor then holds their bytes, and the layer unpacks them at
+// every use.
+struct PackedForm {
+  std::optional<GgufType> type;
+};
+
 struct Parameter {
   std::string name;            // checkpoint key
   std::vector<int64_t> shape;  // expected shape
   at::Tensor tensor;           // shared with the module that asked for it; empty until loaded or initialised
   Init init = Init::fan_in;
+  std::shared_ptr<PackedForm> packed;  // null for parameters that cannot stay packed
 };
 
 // Owns the list, in the order in which modules asked. Not thread-safe while modules are being built; read-only after.
@@ -25,6 +36,8 @@ class Parameters {
  public:
   // Returns a handle that later sees the loaded data. Throws Error(internal) if the name was asked for twice.
   at::Tensor create(const std::string& name, std::vector<int64_t> shape, Init init);
+  // Says that the parameter declared last may stay packed, and shares the note of whether it is.
+  std::shared_ptr<const PackedForm> may_stay_packed();
   const std::vector<Parameter>& all() const { return all_; }
   int64_t count() const;  // number of scalars over all parameters
 
@@ -49,6 +62,7 @@ class ParameterScope {
   at::Tensor create(const std::string& name, std::vector<int64_t> shape, Init init = Init::fan_in) const {
     return store_->create((*this / name).prefix_, std::move(shape), init);
   }
+  std::shared_ptr<const PackedForm> may_stay_packed() const { return store_->may_stay_packed(); }
   const std::string& path() const { return prefix_; }
 
  private:

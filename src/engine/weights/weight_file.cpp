@@ -12,22 +12,6 @@ namespace {
 
 constexpr std::size_t kListed = 10;
 
-at::ScalarType scalar_type(SafeDtype dtype, const std::string& where) {
-  switch (dtype) {
-    case SafeDtype::f64: return at::kDouble;
-    case SafeDtype::f32: return at::kFloat;
-    case SafeDtype::f16: return at::kHalf;
-    case SafeDtype::bf16: return at::kBFloat16;
-    case SafeDtype::i64: return at::kLong;
-    case SafeDtype::i32: return at::kInt;
-    case SafeDtype::i16: return at::kShort;
-    case SafeDtype::i8: return at::kChar;
-    case SafeDtype::u8: return at::kByte;
-    case SafeDtype::boolean: return at::kBool;
-    default: throw Error(ErrorCode::unsupported, where + ": 8-bit floats are not supported by this build");
-  }
-}
-
 SafeDtype safe_dtype(at::ScalarType type) {
   switch (type) {
     case at::kDouble: return SafeDtype::f64;
@@ -39,18 +23,6 @@ SafeDtype safe_dtype(at::ScalarType type) {
     case at::kByte: return SafeDtype::u8;
     default: throw Error(ErrorCode::internal, "this tensor type is not written to files");
   }
-}
-
-at::Tensor copy_of(const SafeTensor& source, const std::string& where) {
-  // The mapping is read-only and goes away; the clone is ours.
-  void* data = const_cast<std::byte*>(source.bytes.data());
-  const auto options = at::TensorOptions(scalar_type(source.dtype, where));
-  if (source.bytes.empty()) return at::empty(source.shape, options);
-  if (reinterpret_cast<std::uintptr_t>(data) % byte_size(source.dtype) == 0)
-    return at::from_blob(data, source.shape, options).clone();
-  at::Tensor out = at::empty(source.shape, options);
-  std::memcpy(out.data_ptr(), data, source.bytes.size());
-  return out;
 }
 
 std::string listed(const std::vector<std::string>& names) {
@@ -74,38 +46,46 @@ bool same_numbers(const std::vector<int64_t>& a, const std::vector<int64_t>& b) 
   return trimmed(a) == trimmed(b);
 }
 
+// One parameter from its tensor: packed, mapped or converted.
+void fill(const Parameter& parameter, const WeightSource& source, const std::string& key, const LoadOptions& options, LoadReport& report) {
+  at::Tensor target = parameter.tensor;
+  if (parameter.packed && options.keep_packed)
+    if (const auto blocks = source.read_blocks(key)) {
+      parameter.packed->type = blocks->type;
+      target.set_data(blocks->bytes);
+      return;
+    }
+  if (parameter.packed) parameter.packed->type.reset();
+  const at::Tensor tensor = source.read(key).view(parameter.shape);
+  if (options.check_finite && tensor.is_floating_point() && !at::isfinite(tensor).all().item<bool>()) report.non_finite.push_back(source.where(key));
+  target.set_data(tensor.to(options.dtype));
+}
+
 }  // namespace
 
-LoadReport load_weights(Parameters& parameters, const std::vector<std::filesystem::path>& files,
-                        const LoadOptions& options) {
+LoadReport load_weights(Parameters& parameters, const WeightSource& source, const LoadOptions& options) {
+  at::NoGradGuard no_grad;
   LoadReport report;
   std::map<std::string, const Parameter*> wanted;
   for (const Parameter& p : parameters.all()) wanted[p.name] = &p;
   std::vector<std::string> extra, misshaped;
-  for (const auto& path : files) {
-    const SafetensorsFile file = SafetensorsFile::open(path);
-    for (const auto& [key, source] : file.entries()) {
-      const std::string target = options.rename(key);
-      if (target.empty()) {
-        report.ignored.push_back(key);
-        continue;
-      }
-      const auto it = wanted.find(target);
-      if (it == wanted.end()) {
-        extra.push_back(key);
-        continue;
-      }
-      if (!same_numbers(source.shape, it->second->shape)) {
-        misshaped.push_back(key + " is " + shape_text(source.shape) + ", expected " + shape_text(it->second->shape));
-        continue;
-      }
-      at::Tensor tensor = copy_of(file.at(key), "'" + path.string() + "', tensor '" + key + "'").view(it->second->shape);
-      if (options.check_finite && tensor.is_floating_point() && !at::isfinite(tensor).all().item<bool>())
-        report.non_finite.push_back("tensor '" + key + "' in '" + path.string() + "'");
-      at::Tensor parameter = it->second->tensor;
-      parameter.set_data(tensor.to(options.dtype));
-      wanted.erase(it);
+  for (const auto& [key, shape] : source.shapes()) {
+    const std::string target = options.rename(key);
+    if (target.empty()) {
+      report.ignored.push_back(key);
+      continue;
     }
+    const auto it = wanted.find(target);
+    if (it == wanted.end()) {
+      extra.push_back(key);
+      continue;
+    }
+    if (!same_numbers(shape, it->second->shape)) {
+      misshaped.push_back(key + " is " + shape_text(shape) + ", expected " + shape_text(it->second->shape));
+      continue;
+    }
+    fill(*it->second, source, key, options, report);
+    wanted.erase(it);
   }
   std::vector<std::string> missing;
   for (const auto& [key, p] : wanted) missing.push_back(key);
@@ -114,23 +94,22 @@ LoadReport load_weights(Parameters& parameters, const std::vector<std::filesyste
   if (!misshaped.empty()) problems += "; wrong shape: " + listed(misshaped);
   if (!extra.empty()) problems += "; not part of this architecture: " + listed(extra);
   if (missing.size() > misshaped.size()) problems += "; missing: " + listed(missing);
-  if (!problems.empty())
-    throw Error(ErrorCode::corrupt_file, "'" + (files.empty() ? std::string("?") : files.front().string()) +
-                                             "' does not fit its config.json" + problems);
+  if (!problems.empty()) throw Error(ErrorCode::corrupt_file, "'" + source.name() + "' does not fit its config.json" + problems);
   if (!report.non_finite.empty())
     throw Error(ErrorCode::non_finite, listed(report.non_finite) + " holds NaN or infinity; fetch the file again");
   return report;
 }
 
-at::Tensor read_tensor(const std::filesystem::path& file, const std::string& key) {
-  const SafetensorsFile source = SafetensorsFile::open(file);
-  return copy_of(source.at(key), "'" + file.string() + "', tensor '" + key + "'");
+LoadReport load_weights(Parameters& parameters, const std::vector<std::filesystem::path>& files, const LoadOptions& options) {
+  return load_weights(parameters, *safetensors_source(files), options);
 }
 
+at::Tensor read_tensor(const std::filesystem::path& file, const std::string& key) { return safetensors_source({file})->read(key).clone(); }
+
 std::map<std::string, at::Tensor> read_tensors(const std::filesystem::path& file) {
-  const SafetensorsFile source = SafetensorsFile::open(file);
+  const auto source = safetensors_source({file});
   std::map<std::string, at::Tensor> out;
-  for (const auto& [key, tensor] : source.entries()) out[key] = copy_of(tensor, "'" + file.string() + "', tensor '" + key + "'");
+  for (const auto& [key, shape] : source->shapes()) out[key] = source->read(key).clone();
   return out;
 }
 

@@ -1,4 +1,4 @@
-// Between Parameters and safetensors files.
+// Between Parameters and files.
 #pragma once
 
 #include <filesystem>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/weights/parameters.h"
+#include "engine/weights/weight_source.h"
 
 namespace safelight {
 
@@ -21,10 +22,13 @@ struct LoadOptions {
   // Renames a key of the file to the parameter's name; an empty result means "known and of no use".
   std::function<std::string(const std::string&)> rename = [](const std::string& key) { return key; };
   bool check_finite = true;
+  bool keep_packed = false;   // leave GGUF blocks as they are where the layer can unpack them itself
 };
 
-// Fills every parameter from the files (shards of one component). Throws Error(corrupt_file) that lists missing, extra
-// and mis-shaped tensors (up to ten each), or Error(non_finite) naming file and tensor.
+// Fills every parameter from one component's tensors. Where the source holds the wanted type already, parameters lie in the
+// file's mapping and nothing is copied. Throws Error(corrupt_file) that lists missing, extra and mis-shaped tensors (up to ten
+// each), or Error(non_finite) naming file and tensor.
+LoadReport load_weights(Parameters& parameters, const WeightSource& source, const LoadOptions& options);
 LoadReport load_weights(Parameters& parameters, const std::vector<std::filesystem::path>& files,
                         const LoadOptions& options);
 

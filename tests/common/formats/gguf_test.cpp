@@ -338,7 +338,8 @@ TEST_F(Gguf, RefusesHostileTensors) {
            {one(entry("t", {5}, 0, 0), 16), name},
            {one(entry("t", {4}, 0, 32), 16), name},
            {one(entry("t", {4}, 0, 32), 48), name},
-           {one(entry("t", {4}, 0, 4), 64), name},
+           {one(entry("t", {4}, 0, 4), 64), "multiple of the alignment"},
+           {one(entry("t", {~std::uint64_t{0}, ~std::uint64_t{0} - 3}, 0, 0), 16), name},  // -1 by -4: a product that fits
            {one(entry("t", {4}, 0, ~std::uint64_t{0} - 31), 64), name},
            {one(entry("t", {4}, 0, top), 64), name},
            {one(entry("t", {16}, 8, 0), 64), name},

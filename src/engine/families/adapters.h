@@ -1,0 +1,16 @@
+// A model's files with LoRA merged in and learned words added.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "common/api/generate_request.h"
+#include "engine/families/model_files.h"
+
+namespace safelight {
+
+// Reads headers at once and weights when the model is opened. Throws what resolve_loras and read_learned_words throw.
+std::unique_ptr<const ModelFiles> with_adapters(std::unique_ptr<const ModelFiles> model, const std::vector<AdapterChoice>& adapters,
+                                                const std::vector<EmbeddingChoice>& embeddings);
+
+}  // namespace safelight
