@@ -30,7 +30,7 @@ int verify(const Arguments& a, const Common& common) {
   ProgressBar bar(true);
   std::size_t done = 0;
   for (const Json& c : manifest.at("cases")) {
-    const std::string kind = c.value("kind", c.at("family").get<std::string>()), name = c.at("name_unique");
+    const std::string kind = c.at("kind"), name = c.value("name_unique", c.at("name").get<std::string>());
     if (!a.only.empty() && name.find(a.only) == std::string::npos) continue;
     Tally& tally = tallies[kind];
     bar.show("verifying", static_cast<double>(++done) / static_cast<double>(manifest["cases"].size()), 0, name + ",");
