@@ -8,6 +8,7 @@
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/json_read.h"
+#include "common/base/memory.h"
 #include "insight/diagnosis/text.h"
 
 namespace safelight::app {
@@ -16,6 +17,8 @@ namespace {
 struct Arguments {
   GenerateRequest request;
   std::string out, from, interventions;
+  std::string refiner, upscaler;  // second stages of a cascade
+  double refine_at = 0.8;
   bool diagnose = false;
   int counterfactuals = 25;
 };
@@ -26,6 +29,7 @@ Json run_json(const FinishedRun& run) {
   for (const StageTime& s : run.result.stages) stages.push_back({{"name", s.name}, {"ms", s.ms}});
   return {{"run", run.directory.string()}, {"images", images}, {"resolved", run.result.resolved}, {"total_ms", run.result.total_ms},
           {"probe_ms", run.result.probe_ms}, {"probe_share", run.result.probe_ms / std::max(run.result.total_ms - run.result.probe_ms, 1e-9)},
+          {"memory", {{"weights_bytes", run.weight_bytes}, {"resident_before_run_bytes", run.loaded_bytes}, {"peak_bytes", peak_resident_bytes()}}},
           {"stages", stages}, {"unknown_words", run.result.unknown_words}, {"truncated", run.result.truncated}, {"split_words", run.result.split_words}};
 }
 
@@ -56,12 +60,50 @@ void tell(const Json& json) {
   if (json.contains("run") && json["run"].is_string()) print_line("trace   " + json["run"].get<std::string>());
   if (json.contains("total_ms"))
     print_line(fmt::format("time    {:.0f} ms, probes {:.1f} % of it", json["total_ms"].get<double>(), 100 * json["probe_share"].get<double>()));
+  if (json.contains("memory")) {
+    const auto megabytes = [&](const char* key) { return json["memory"][key].get<double>() / 1e6; };
+    print_line(fmt::format("memory  {:.0f} MB at most; {:.0f} MB when loaded, {:.0f} MB of them weights", megabytes("peak_bytes"), megabytes("resident_before_run_bytes"), megabytes("weights_bytes")));
+  }
   for (const Json& word : json.value("unknown_words", Json::array()))
     note("the model does not know the word '" + word.get<std::string>() + "'; it had no effect");
   for (const Json& word : json.value("split_words", Json::array()))
     note("the word '" + word.get<std::string>() + "' is cut by the border between two chunks of the prompt");
   if (!json.value("truncated", Json::array()).empty()) note(fmt::format("the prompt is too long: {} tokens were cut off", json["truncated"].size()));
   if (json.contains("verdict")) print_line(verdict_text(verdict_from_json(json["verdict"])));
+}
+
+bool finished(const std::filesystem::path& run) {
+  return std::filesystem::exists(run / "run.json") && read_json(run / "run.json").value("status", "") == "finished";
+}
+
+// Two stages: the first one's run lies in first/ and is kept, so that a second call goes on from there.
+Json generate_cascade(const Arguments& a, const Interventions& change, Context& context, const std::filesystem::path& directory) {
+  const auto first = directory / "first";
+  GenerateRequest base = a.request, second = a.request;
+  if (!a.refiner.empty()) {
+    base.part.end = a.refine_at;
+    second.part = {.end = {}, .start = a.refine_at, .from = first.string()};
+    second.model = a.refiner;
+  } else {
+    second.picture = {.file = (first / "image-0.png").string(), .strength = 1, .mask = "", .noise_level = a.request.picture.noise_level};
+    second.model = a.upscaler;
+    second.width = second.height = 0;
+    second.count = 1;
+  }
+  second.base.clear();
+  second.adapters.clear();
+  second.embeddings.clear();
+  second.control = {};
+  Json json = Json::object();
+  if (finished(first)) {
+    note("the first stage in '" + first.string() + "' is finished; going on from there");
+  } else {
+    std::filesystem::remove_all(first);
+    generate_one(a, base, change, context, first);
+  }
+  json = generate_one(a, second, {}, context, directory);
+  json["first_stage"] = first.string();
+  return json;
 }
 
 int generate_many(const Arguments& a, const Interventions& change, Context& context) {
@@ -83,7 +125,7 @@ int generate_many(const Arguments& a, const Interventions& change, Context& cont
       } else {
         request.prompt = line;
       }
-      if (std::filesystem::exists(directory / "run.json") && read_json(directory / "run.json").value("status", "") == "finished") {
+      if (finished(directory)) {
         result = {{"run", directory.string()}, {"skipped", "already finished"}};
       } else {
         std::filesystem::remove_all(directory);  // an unfinished attempt of this line
@@ -111,7 +153,9 @@ int generate(const Arguments& a, Context& context) {
   catch_interrupts();
   if (!a.from.empty()) return generate_many(a, change, context);
   require_no(check(a.request), "request");
-  const Json json = generate_one(a, a.request, change, context, a.out.empty() ? context.new_run_directory() : std::filesystem::path(a.out));
+  const std::filesystem::path directory = a.out.empty() ? context.new_run_directory() : std::filesystem::path(a.out);
+  const bool cascade = !a.refiner.empty() || !a.upscaler.empty();
+  const Json json = cascade ? generate_cascade(a, change, context, directory) : generate_one(a, a.request, change, context, directory);
   if (context.common.json) print_json(json);
   else tell(json);
   return json.contains("refused") ? 1 : 0;
@@ -171,7 +215,7 @@ void add_picture_options(CLI::App& c, GenerateRequest& r) {
   c.add_option("--image", r.picture.file, "PNG to start from; the small picture for the x4 upscaler");
   c.add_option("--strength", r.picture.strength, "0 keeps the picture, 1 ignores it");
   c.add_option("--mask", r.picture.mask, "PNG, white where the picture is repainted");
-  c.add_option("--mask-blur", r.picture.mask_blur, "pixels by which the seam is softened");
+  c.add_option("--mask-blur", r.picture.mask_blur, "pixels inside the mask over which old and new are mixed");
   c.add_option("--crop-padding", r.picture.crop_padding, "work on the mask's surroundings alone, with this many pixels round it");
   c.add_option("--noise-level", r.picture.noise_level, "x4 upscaler: noise on the small picture, in training steps");
   c.add_option("--control", r.control.model, "ControlNet directory");
@@ -212,6 +256,9 @@ Command generate_command(CLI::App& app, Context& context) {
   c->add_option("--seed", a->request.seed, "seed of the initial noise");
   c->add_option("--count", a->request.count, "images, with seeds seed, seed + 1, ...");
   c->add_option("--probes", a->request.probes, "none, summary or full");
+  CLI::Option* refiner = c->add_option("--refiner", a->refiner, "cascade: model that finishes what the first one stops at");
+  c->add_option("--refine-at", a->refine_at, "share of the noise schedule that the first model runs")->check(CLI::Range(0.01, 0.99));
+  c->add_option("--upscaler", a->upscaler, "cascade: x4 upscaler model for the first one's picture")->excludes(refiner);
   c->add_option("--out", a->out, "directory for the run");
   c->add_option("--from", a->from, "file with a prompt or a JSON request on each line; finished ones are skipped on a second call");
   c->add_option("--interventions", a->interventions, "JSON, or a file with it: what to change in the run");

@@ -39,7 +39,7 @@ int run(int argc, char** argv) {
                                    list_command(parser, context)};
   CLI::App* lab = parser.add_subcommand("lab", "The laboratory: train, calibrate, verify, eval");
   lab->require_subcommand(1);
-  for (Command c : {lab_train(*lab, context.common), lab_verify(*lab, context.common), lab_calibrate(*lab, context), lab_eval(*lab, context)})
+  for (Command c : {lab_train(*lab, context.common), lab_record(*lab, context.common), lab_verify(*lab, context.common), lab_calibrate(*lab, context), lab_eval(*lab, context)})
     commands.push_back(c);
   try {
     parser.parse(argc, argv);

@@ -309,6 +309,15 @@ class RecordedRow final : public NoiseSource {
   int64_t row_, rows_;
 };
 
+}  // namespace
+
+at::Tensor recorded_form(const Denoiser& denoiser, const at::Tensor& latents) {
+  const bool packs = denoiser.guidance() != GuidanceKind::classifier_free && denoiser.patch() == 2;
+  return packs ? packed_latents(latents) : latents;
+}
+
+namespace {
+
 // The engine's own run with the recorded noise and pictures in the place of a generator and files.
 void pipeline_case(Case& c) {
   const Json& call = c.config.at("call");
@@ -318,8 +327,7 @@ void pipeline_case(Case& c) {
   components.scheduler_config = c.config.at("scheduler_config");
   components.recommended.solver.clear();
   if (call.contains("original_inference_steps")) components.scheduler_config["original_inference_steps"] = call["original_inference_steps"];
-  const bool packs = components.denoiser->guidance() != GuidanceKind::classifier_free && components.denoiser->patch() == 2;
-  const auto as_recorded = [&](const at::Tensor& latents) { return packs ? packed_latents(latents) : latents; };
+  const auto as_recorded = [&](const at::Tensor& latents) { return recorded_form(*components.denoiser, latents); };
   const std::size_t rows = call.at("prompt").is_array() ? call["prompt"].size() : 1;
   const auto picture = c.want.find("in/image");
   const bool hint = c.golden.contains("extra_checkpoints");

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/json.h"
+#include "engine/pipelines/components.h"
 
 namespace safelight::app {
 
@@ -21,5 +22,8 @@ struct GoldenOutcome {
 
 // root: the directory of the manifest. Never throws for a failing case.
 GoldenOutcome run_golden_case(const Json& golden, const std::filesystem::path& root);
+
+// Latents as the record has them: in patches for models that work on patches, as they are for others.
+at::Tensor recorded_form(const Denoiser& denoiser, const at::Tensor& latents);
 
 }  // namespace safelight::app

@@ -8,6 +8,7 @@
 namespace safelight::app {
 
 Command lab_train(CLI::App& parent, const Common& common);
+Command lab_record(CLI::App& parent, const Common& common);
 Command lab_verify(CLI::App& parent, const Common& common);
 
 }  // namespace safelight::app

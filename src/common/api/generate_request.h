@@ -32,7 +32,7 @@ struct PictureInput {
   std::string file;                 // PNG; empty: none
   double strength = 0.8;            // 0..1: 0 returns the picture up to the autoencoder, 1 ignores it
   std::string mask;                 // PNG of the same size, white where it is repainted; empty: everywhere
-  int mask_blur = 0;                // pixels by which the seam is softened; outside the widened mask nothing changes
+  int mask_blur = 0;                // pixels inside the mask over which old and new are mixed; outside it nothing changes
   int crop_padding = -1;            // >= 0: work on the mask's surroundings alone, with this many pixels round it
   int noise_level = 20;             // x4 upscaler: noise on the small picture, in training steps
 };

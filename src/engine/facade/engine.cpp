@@ -11,6 +11,7 @@
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/json_read.h"
+#include "common/base/memory.h"
 #include "common/base/sha256.h"
 #include "engine/facade/run_inputs.h"
 #include "engine/families/control.h"
@@ -202,7 +203,8 @@ FinishedRun Engine::generate(const GenerateRequest& request, const Interventions
     trace = std::make_unique<TraceFile>(directory, new_run_record(*components, request, change, directory.filename().string()), settings_.encoder);
     options.trace = trace.get();
   }
-  return {directory, run(*components, sized, std::move(options))};
+  const std::uint64_t loaded = resident_bytes();
+  return {directory, run(*components, sized, std::move(options)), components->weight_bytes, loaded};
 }
 
 }  // namespace safelight

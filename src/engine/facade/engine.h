@@ -31,6 +31,8 @@ struct RunCalls {
 struct FinishedRun {
   std::filesystem::path directory;   // empty when nothing was written
   GenerateResult result;
+  std::uint64_t weight_bytes = 0;    // of the model as loaded
+  std::uint64_t loaded_bytes = 0;    // resident memory of the process before the run
 };
 
 // Thread-safe.

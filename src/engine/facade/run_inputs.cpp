@@ -27,6 +27,12 @@ Region widened(Region r, double aspect, int width, int height) {
   return r;
 }
 
+// The seam lies inside the mask: what is outside keeps its bytes whatever the blur.
+at::Tensor softened(const at::Tensor& mask, int radius) {
+  if (radius == 0) return mask;
+  return mask * (2 * blurred(mask, radius) - 1).clamp(0, 1);
+}
+
 RunInputs for_upscaler(const Components& components, GenerateRequest& request, const Image& picture) {
   const int factor = static_cast<int>(components.autoencoder->downscale());
   const bool fits = (request.width == 0 || request.width == picture.width * factor) && (request.height == 0 || request.height == picture.height * factor);
@@ -50,7 +56,7 @@ RunInputs run_inputs(const Components& components, GenerateRequest& request, con
   if (mask_image) {
     if (mask_image->width != picture.width || mask_image->height != picture.height)
       throw Error(ErrorCode::conflict, "the mask has " + size_text(*mask_image) + " pixels, the picture " + size_text(picture) + "; make them the same size");
-    mask = blurred(mask_of(*mask_image), request.picture.mask_blur);
+    mask = mask_of(*mask_image);
     if (request.picture.crop_padding >= 0) region = region_of(mask, request.picture.crop_padding);
   }
   if (request.width == 0) request.width = rounded_to(region.width, unit);
@@ -62,7 +68,7 @@ RunInputs run_inputs(const Components& components, GenerateRequest& request, con
   out.mask = resized(cut(mask, region), request.width, request.height);
   Image colour = picture;
   if (picture.channels == 1) colour = image_of(tensor_of(picture)[0]);
-  const at::Tensor weights = mask.flatten().contiguous();
+  const at::Tensor weights = softened(mask, request.picture.mask_blur).flatten().contiguous();
   out.canvas = Canvas{std::move(colour), {weights.data_ptr<float>(), weights.data_ptr<float>() + weights.numel()}, region};
   return out;
 }

@@ -52,6 +52,7 @@ class FluxDenoiser final : public Denoiser {
   std::vector<std::string> block_names() const override { return loaded_.model.block_names(); }
   const FluxConfig& config() const { return loaded_.config(); }
   const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
+  std::uint64_t bytes() const { return loaded_.bytes(); }
 
  private:
   Loaded<FluxTransformer, FluxConfig> loaded_;
@@ -74,10 +75,10 @@ Components open(const ModelFiles& model, const OpenOptions& options) {
   if (clip->config().hidden_size != config.pooled_projection_dim)
     throw Error(ErrorCode::conflict, "the CLIP text encoder in '" + model.path().string() + "' gives " + std::to_string(clip->config().hidden_size) +
                                          " pooled numbers, the transformer takes " + std::to_string(config.pooled_projection_dim));
-  list_weights(c, "text_encoder", clip->files());
-  list_weights(c, "text_encoder_2", t5->files());
-  list_weights(c, "transformer", denoiser->files());
-  list_weights(c, "vae", vae->files());
+  list_weights(c, "text_encoder", *clip);
+  list_weights(c, "text_encoder_2", *t5);
+  list_weights(c, "transformer", *denoiser);
+  list_weights(c, "vae", *vae);
   // The distilled model without a guidance input was made for few steps and short prompts.
   const bool schnell = !config.guidance_embeds;
   if (!std::filesystem::exists(model.path() / "safelight.json")) c.recommended = {.steps = schnell ? 4 : 28, .guidance = schnell ? 1.0 : 3.5, .solver = ""};

@@ -12,6 +12,12 @@ namespace {
 
 std::string clip_key(const std::string& key) { return key.ends_with("position_ids") ? "" : key; }
 
+// Whether there is a projection is told by the tensors: configs do not always name the class.
+ComponentFiles by_tensors(ComponentFiles files) {
+  if (files.config.is_object() && files.weights->shapes().contains("text_projection.weight")) files.config["architectures"] = {"CLIPTextModelWithProjection"};
+  return files;
+}
+
 // Some files hold the embedding twice.
 std::string t5_key(const std::string& key) { return key == "encoder.embed_tokens.weight" ? "" : key; }
 
@@ -92,7 +98,7 @@ at::ScalarType scalar_type(const std::string& dtype) {
 
 ClipTower::ClipTower(const std::filesystem::path& tokenizer, const ComponentFiles& encoder, const LoadOptions& load)
     : tokenizer_(ClipTokenizer::open(tokenizer)),
-      loaded_(encoder, renamed(load, clip_key)),
+      loaded_(by_tensors(encoder), renamed(load, clip_key)),
       max_length_(static_cast<int>(std::min<int64_t>(tokenizer_.max_length(), config().max_position_embeddings))) {
   if (tokenizer_.vocabulary_size() > config().vocab_size)
     throw Error(ErrorCode::conflict, "the tokenizer in '" + tokenizer.string() + "' knows " + std::to_string(tokenizer_.vocabulary_size()) +
@@ -218,10 +224,6 @@ Components described(const ModelFiles& model, const std::string& family, const O
   c.scheduler_where = where;
   read_recommended(model, c);
   return c;
-}
-
-void list_weights(Components& c, const char* component, const std::vector<std::filesystem::path>& files) {
-  for (const auto& file : files) c.weights.push_back({component, file});
 }
 
 void require_fitting(int64_t text_width, int64_t taken_width, const Autoencoder& vae, int64_t latent_channels) {

@@ -30,6 +30,7 @@ struct Loaded {
     load_weights(parameters, *source.weights, options);
   }
   const Config& config() const { return model.config(); }
+  std::uint64_t bytes() const { return parameters.bytes(); }
 
   std::vector<std::filesystem::path> files;
   Parameters parameters;
@@ -52,6 +53,7 @@ class ClipTower {
   const ClipTextEncoder& model() const { return loaded_.model; }
   int max_length() const { return max_length_; }
   const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
+  std::uint64_t bytes() const { return loaded_.bytes(); }
 
  private:
   void add_words(const std::vector<LearnedWord>& words);
@@ -70,6 +72,7 @@ class T5Tower {
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   const T5Config& config() const { return loaded_.config(); }
   const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
+  std::uint64_t bytes() const { return loaded_.bytes(); }
 
  private:
   std::shared_ptr<const T5Tokenizer> tokenizer_;
@@ -86,6 +89,7 @@ class UnetDenoiser final : public Denoiser {
   std::vector<std::string> block_names() const override { return loaded_.model.block_names(); }
   const UnetConfig& config() const { return loaded_.config(); }
   const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
+  std::uint64_t bytes() const { return loaded_.bytes(); }
   // The inputs that a UNet and a ControlNet share.
   UnetInputs inputs(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c) const;
 
@@ -105,6 +109,7 @@ class KlAutoencoder final : public Autoencoder {
   double scaling_factor() const override { return config().scaling_factor; }
   const AutoencoderKlConfig& config() const { return loaded_.config(); }
   const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
+  std::uint64_t bytes() const { return loaded_.bytes(); }
 
  private:
   Loaded<AutoencoderKl, AutoencoderKlConfig> loaded_;
@@ -113,7 +118,11 @@ class KlAutoencoder final : public Autoencoder {
 
 // Name, directory, scheduler and recommendations of a model; the parts are the family's business.
 Components described(const ModelFiles& model, const std::string& family, const OpenOptions& options);
-void list_weights(Components& c, const char* component, const std::vector<std::filesystem::path>& files);
+template <class Part>
+void list_weights(Components& c, const char* component, const Part& part) {
+  for (const auto& file : part.files()) c.weights.push_back({component, file});
+  c.weight_bytes += part.bytes();
+}
 // Throws Error(conflict) unless the three belong together.
 void require_fitting(int64_t text_width, int64_t taken_width, const Autoencoder& vae, int64_t latent_channels);
 

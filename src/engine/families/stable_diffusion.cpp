@@ -35,9 +35,9 @@ Components open(const ModelFiles& model, const OpenOptions& options) {
   auto unet = std::make_shared<UnetDenoiser>(model.component("unet"), load);
   auto vae = std::make_shared<KlAutoencoder>(model.component("vae"), load);
   require_fitting(tower->config().hidden_size, unet->config().cross_attention_dim, *vae, unet->latent_channels());
-  list_weights(c, "text_encoder", tower->files());
-  list_weights(c, "unet", unet->files());
-  list_weights(c, "vae", vae->files());
+  list_weights(c, "text_encoder", *tower);
+  list_weights(c, "unet", *unet);
+  list_weights(c, "vae", *vae);
   if (unet->beside() == Beside::low_resolution_image) c.low_resolution_scheduler = model.scheduler("low_res_scheduler").first;
   c.max_text_tokens = tower->max_length();
   c.default_side_px = static_cast<int>(unet->config().sample_size * vae->downscale());

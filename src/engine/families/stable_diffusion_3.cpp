@@ -56,6 +56,7 @@ class MmditDenoiser final : public Denoiser {
   std::vector<std::string> block_names() const override { return loaded_.model.block_names(); }
   const MmditConfig& config() const { return loaded_.config(); }
   const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
+  std::uint64_t bytes() const { return loaded_.bytes(); }
 
  private:
   Loaded<Mmdit, MmditConfig> loaded_;
@@ -86,11 +87,11 @@ Components open(const ModelFiles& model, const OpenOptions& options) {
       first->config().hidden_size + second->config().hidden_size > config.joint_attention_dim)
     throw Error(ErrorCode::conflict, "the CLIP text encoders in '" + model.path().string() + "' do not give the pooled text of " +
                                          std::to_string(config.pooled_projection_dim) + " numbers that the transformer takes");
-  list_weights(c, "text_encoder", first->files());
-  list_weights(c, "text_encoder_2", second->files());
-  if (third) list_weights(c, "text_encoder_3", third->files());
-  list_weights(c, "transformer", denoiser->files());
-  list_weights(c, "vae", vae->files());
+  list_weights(c, "text_encoder", *first);
+  list_weights(c, "text_encoder_2", *second);
+  if (third) list_weights(c, "text_encoder_3", *third);
+  list_weights(c, "transformer", *denoiser);
+  list_weights(c, "vae", *vae);
   c.max_text_tokens = first->max_length();
   c.default_side_px = static_cast<int>(config.sample_size * vae->downscale());
   c.prompt = std::make_shared<ThreeTowers>(std::move(first), std::move(second), std::move(third), config.joint_attention_dim);

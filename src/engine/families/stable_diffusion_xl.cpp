@@ -55,10 +55,10 @@ Components open(const ModelFiles& model, const OpenOptions& options) {
   auto unet = std::make_shared<UnetDenoiser>(model.component("unet"), load);
   auto vae = std::make_shared<KlAutoencoder>(model.component("vae"), load);
   require_fitting((first ? first->config().hidden_size : 0) + second->config().hidden_size, unet->config().cross_attention_dim, *vae, unet->latent_channels());
-  if (first) list_weights(c, "text_encoder", first->files());
-  list_weights(c, "text_encoder_2", second->files());
-  list_weights(c, "unet", unet->files());
-  list_weights(c, "vae", vae->files());
+  if (first) list_weights(c, "text_encoder", *first);
+  list_weights(c, "text_encoder_2", *second);
+  list_weights(c, "unet", *unet);
+  list_weights(c, "vae", *vae);
   c.max_text_tokens = (first ? *first : *second).max_length();
   c.default_side_px = static_cast<int>(unet->config().sample_size * vae->downscale());
   c.prompt = std::make_shared<XlPrompt>(std::move(first), std::move(second), model.index().value("force_zeros_for_empty_prompt", true));

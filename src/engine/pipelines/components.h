@@ -122,6 +122,7 @@ struct Components {
   double negative_aesthetic_score = 2.5;
   Json low_resolution_scheduler;      // noises the small picture of the x4 upscaler; null for others
   std::vector<WeightFile> weights;
+  std::uint64_t weight_bytes = 0;     // as loaded
   std::string dtype = "float32";
   // Rows: one per latent channel and one constant; columns r, g, b in [-1,1]. From the model's baseline, else measured
   // by decoding constant latents. The independent cheap decode.

@@ -8,6 +8,7 @@ ProbeEntry attention();
 ProbeEntry snr();
 ProbeEntry detail_queue();
 ProbeEntry activations();
+ProbeEntry control();
 ProbeEntry guidance();
 ProbeEntry scheduler();
 ProbeEntry latent();
@@ -16,7 +17,7 @@ ProbeEntry decoder();
 ProbeEntry image();
 
 const std::vector<ProbeEntry>& probe_table() {
-  static const std::vector<ProbeEntry> table = {text(),     attention(), snr(),      detail_queue(), activations(), guidance(),
+  static const std::vector<ProbeEntry> table = {text(),     attention(), snr(),      detail_queue(), activations(), control(), guidance(),
                                                 scheduler(), latent(),    numerics(), decoder(),      image()};
   return table;
 }

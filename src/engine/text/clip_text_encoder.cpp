@@ -83,7 +83,7 @@ ClipTextOutput ClipTextEncoder::forward(const at::Tensor& ids, const at::Tensor&
                                         const ForwardHooks& hooks) const {
   const int64_t length = ids.size(1);
   at::Tensor x = tokens_(ids) + positions_(at::arange(length, ids.options()));
-  const double minus = -std::numeric_limits<float>::max();
+  const double minus = -3e38;  // fits bfloat16 as well as float32
   at::Tensor bias = at::full({length, length}, minus, x.options().requires_grad(false)).triu(1).view({1, 1, length, length});
   if (mask.defined()) {
     const at::Tensor ignored = mask.eq(0).view({mask.size(0), 1, 1, length});

@@ -72,7 +72,7 @@ at::Tensor T5Encoder::forward(const at::Tensor& ids, const at::Tensor& mask, con
   at::Tensor bias = position_bias(ids.size(1));
   if (mask.defined()) {
     const at::Tensor ignored = mask.eq(0).view({mask.size(0), 1, 1, mask.size(1)});
-    bias = bias + at::zeros(ignored.sizes(), bias.options()).masked_fill(ignored, -std::numeric_limits<float>::max());
+    bias = bias + at::zeros(ignored.sizes(), bias.options()).masked_fill(ignored, -3e38);
   }
   for (const Layer& layer : layers_) {
     const at::Tensor n = layer.norm1(x);

@@ -32,6 +32,12 @@ int64_t Parameters::count() const {
   return total;
 }
 
+std::uint64_t Parameters::bytes() const {
+  std::uint64_t total = 0;
+  for (const Parameter& p : all_) total += p.tensor.nbytes();
+  return total;
+}
+
 void Parameters::initialise(uint64_t seed) {
   at::NoGradGuard no_grad;
   at::Generator generator = at::detail::createCPUGenerator(seed);

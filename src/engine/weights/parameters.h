@@ -40,6 +40,7 @@ class Parameters {
   std::shared_ptr<const PackedForm> may_stay_packed();
   const std::vector<Parameter>& all() const { return all_; }
   int64_t count() const;  // number of scalars over all parameters
+  std::uint64_t bytes() const;  // of what is loaded
 
   // Fills every parameter with its initial values, float32, on the CPU; deterministic in `seed`.
   void initialise(uint64_t seed);
