@@ -22,6 +22,15 @@ struct Tally {
   std::string worst_case;
 };
 
+// What a row of the summary stands for: a kind of case, and within it the scheduler or the pipeline.
+std::string group_of(const Json& c) {
+  const std::string kind = c.at("kind");
+  const Json config = c.value("config", Json::object());
+  for (const char* key : {"scheduler", "pipeline"})
+    if (config.contains(key) && config[key].is_string()) return kind + " " + config[key].get<std::string>();
+  return kind;
+}
+
 int verify(const Arguments& a, const Common& common) {
   const std::filesystem::path root = std::filesystem::path(a.manifest).parent_path();
   const Json manifest = read_json(a.manifest);
@@ -30,9 +39,9 @@ int verify(const Arguments& a, const Common& common) {
   ProgressBar bar(true);
   std::size_t done = 0;
   for (const Json& c : manifest.at("cases")) {
-    const std::string kind = c.at("kind"), name = c.value("name_unique", c.at("name").get<std::string>());
+    const std::string name = c.value("name_unique", c.at("name").get<std::string>());
     if (!a.only.empty() && name.find(a.only) == std::string::npos) continue;
-    Tally& tally = tallies[kind];
+    Tally& tally = tallies[group_of(c)];
     bar.show("verifying", static_cast<double>(++done) / static_cast<double>(manifest["cases"].size()), 0, name + ",");
     const GoldenOutcome outcome = run_golden_case(c, root);
     if (outcome.unsupported) {
@@ -58,7 +67,7 @@ int verify(const Arguments& a, const Common& common) {
     print_json({{"passed", passed}, {"failed", failed}, {"unsupported", unsupported}, {"kinds", rows}, {"failures", failures}});
   } else {
     for (const auto& [kind, r] : rows.items())
-      print_line(fmt::format("{:<22} {:>4} passed {:>3} failed {:>4} unsupported  worst {:.2e} {}", kind, r["passed"].get<int>(), r["failed"].get<int>(),
+      print_line(fmt::format("{:<54} {:>4} passed {:>3} failed {:>4} unsupported  worst {:.2e} {}", kind, r["passed"].get<int>(), r["failed"].get<int>(),
                              r["unsupported"].get<int>(), r["worst_error"].get<double>(), r["worst_case"].get<std::string>()));
     for (const Json& f : failures) print_line(fmt::format("FAILED {} {:.3e} {}", f["case"].get<std::string>(), f["error"].get<double>(), f["what"].get<std::string>()));
   }
