@@ -187,6 +187,8 @@ void add_model_options(CLI::App& c, GenerateRequest& r) {
   c.add_option("--base", r.base, "directory that lends a checkpoint the components that it does not hold");
   c.add_option_function<std::vector<std::string>>("--lora", [&r](const std::vector<std::string>& v) { for (const auto& t : v) r.adapters.push_back(adapter_of(t)); }, "LoRA file, or FILE:WEIGHT; may be repeated")->allow_extra_args(false);
   c.add_option_function<std::vector<std::string>>("--embedding", [&r](const std::vector<std::string>& v) { for (const auto& t : v) r.embeddings.push_back(embedding_of(t)); }, "textual inversion file, or WORD=FILE; may be repeated")->allow_extra_args(false);
+  c.add_option("--vae", r.vae, "folder of another autoencoder, for example a tiny one");
+  c.add_flag("--unpack", r.unpack, "GGUF: unpack when loading instead of at every use: faster, larger");
   c.add_option("--dtype", r.dtype, "float32 or bfloat16");
 }
 

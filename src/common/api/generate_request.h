@@ -71,6 +71,8 @@ struct EmbeddingChoice {
 
 struct GenerateRequest {
   std::string model;                // name of an embedded model, path of a model directory or of a checkpoint; empty: the default model
+  std::string vae;                  // folder of another autoencoder, for example a tiny one; empty: the model's own
+  bool unpack = false;              // GGUF: plain numbers when loaded (faster, larger) instead of blocks unpacked at every use
   std::string base;                 // directory that lends a checkpoint the components that it does not hold
   std::string prompt;               // UTF-8; may be empty
   std::string negative;             // UTF-8; what guidance leads away from

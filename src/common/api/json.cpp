@@ -48,7 +48,7 @@ void fields(V& v, EmbeddingChoice& e) {
 
 template <class V>
 void fields(V& v, GenerateRequest& r) {
-  v("base", r.base), v("adapters", r.adapters), v("embeddings", r.embeddings), v("long_prompt", r.long_prompt);
+  v("base", r.base), v("vae", r.vae), v("unpack", r.unpack), v("adapters", r.adapters), v("embeddings", r.embeddings), v("long_prompt", r.long_prompt);
   v("model", r.model), v("prompt", r.prompt), v("negative", r.negative), v("width", r.width), v("height", r.height);
   v("steps", r.steps), v("guidance", r.guidance), v("seed", r.seed), v("count", r.count), v("scheduler", r.scheduler);
   v("prompt_2", r.prompt_2), v("prompt_3", r.prompt_3), v("negative_2", r.negative_2), v("negative_3", r.negative_3);

@@ -80,6 +80,9 @@ class GgufFile {
 // Equal to ggml's own floats bit for bit. Throws Error(internal) if bytes and out do not hold the same number of blocks.
 void gguf_dequantise(GgufType type, std::span<const std::byte> bytes, std::span<float> out);
 
+// Whether every number that quantised blocks stand for is finite: their half-precision scales are. True for plain types.
+bool gguf_finite(GgufType type, std::span<const std::byte> bytes);
+
 // Replaces what `out` held. For f32, f16, bf16 and the 32-blocks (q8_0, q5_1, q5_0, q4_1, q4_0). Throws Error(unsupported) for
 // other types, Error(non_finite) for a number that the type cannot hold, Error(internal) for a size that is no multiple of the block.
 void gguf_quantise(GgufType type, std::span<const float> numbers, std::vector<std::byte>& out);

@@ -365,4 +365,35 @@ void gguf_quantise(GgufType type, std::span<const float> numbers, std::vector<st
   gguf::require_held(row, numbers, to);
 }
 
+namespace {
+
+// Where a block's half-precision scales lie.
+std::vector<std::size_t> scale_places(GgufType type) {
+  switch (type) {
+    case GgufType::q4_0:
+    case GgufType::q5_0:
+    case GgufType::q8_0: return {0};
+    case GgufType::q4_1:
+    case GgufType::q5_1:
+    case GgufType::q4_k:
+    case GgufType::q5_k: return {0, 2};
+    case GgufType::q2_k: return {80, 82};
+    case GgufType::q3_k: return {108};
+    case GgufType::q6_k: return {208};
+    default: return {};
+  }
+}
+
+}  // namespace
+
+bool gguf_finite(GgufType type, std::span<const std::byte> bytes) {
+  constexpr std::uint16_t kExponent = 0x7C00;  // all set: infinity or NaN
+  const std::vector<std::size_t> places = scale_places(type);
+  const std::size_t block = gguf_block_bytes(type);
+  for (std::size_t at = 0; !places.empty() && at + block <= bytes.size(); at += block)
+    for (const std::size_t place : places)
+      if ((gguf::load<std::uint16_t>(bytes.data() + at + place) & kExponent) == kExponent) return false;
+  return true;
+}
+
 }  // namespace safelight

@@ -104,11 +104,12 @@ std::shared_ptr<const Components> Engine::open(const std::string& model, const s
 std::shared_ptr<const Components> Engine::open(const GenerateRequest& request) {
   const auto path = find_model(request.model);
   const Json all = to_json(request);
-  const std::string key = std::filesystem::absolute(path).string() + "|" + request.dtype + "|" + request.base + "|" + all["adapters"].dump() + all["embeddings"].dump();
+  const std::string key = std::filesystem::absolute(path).string() + "|" + request.dtype + "|" + request.base + "|" + request.vae + (request.unpack ? "|unpacked|" : "|") + all["adapters"].dump() + all["embeddings"].dump();
   const std::lock_guard lock(mutex_);
   auto& slot = open_[key];
   if (slot) return slot;
-  Components c = open_model(path, {.dtype = request.dtype, .without = {}, .vocabulary = settings_.clip_vocabulary, .base = request.base.empty() ? std::filesystem::path() : find_model(request.base),
+  Components c = open_model(path, {.dtype = request.dtype, .without = {}, .vocabulary = settings_.clip_vocabulary, .base = request.base.empty() ? std::filesystem::path() : find_model(request.base), .vae = request.vae, .keep_packed = !request.unpack,
+                                  
                                    .adapters = request.adapters, .embeddings = request.embeddings});
   if (std::filesystem::is_directory(path)) c.latent_to_rgb = stored_latent_to_rgb(path, c.denoiser->latent_channels());
   if (c.latent_to_rgb.empty()) c.latent_to_rgb = measure_latent_to_rgb(*c.autoencoder, c.denoiser->latent_channels());

@@ -16,6 +16,7 @@ struct OpenOptions {
   std::vector<std::string> without;  // components to leave out where the family can do without, as text_encoder_3 of SD3
   std::filesystem::path vocabulary;  // folder with the CLIP tokenizers for single files: clip and clip-pad-zero
   std::filesystem::path base;        // directory that lends the components that a single file does not hold
+  std::filesystem::path vae;         // folder of another autoencoder, also a tiny one; empty: the model's own
   bool keep_packed = true;           // GGUF blocks stay packed in linear layers and are unpacked at every use
   std::vector<AdapterChoice> adapters;
   std::vector<EmbeddingChoice> embeddings;

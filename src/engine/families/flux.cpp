@@ -65,11 +65,11 @@ bool claims(const ModelFiles& model) {
 
 Components open(const ModelFiles& model, const OpenOptions& options) {
   const LoadOptions load = load_options(options);
-  Components c = described(model, "flux", options);
+  Components c = described(model, "flux", options, {.steps = 28, .guidance = 3.5, .solver = ""});
   auto clip = std::make_unique<ClipTower>(model.tokenizer("tokenizer"), model.component("text_encoder"), load);
   auto t5 = std::make_unique<T5Tower>(model.tokenizer("tokenizer_2"), model.component("text_encoder_2"), load);
   auto denoiser = std::make_shared<FluxDenoiser>(model.component("transformer"), load);
-  auto vae = std::make_shared<KlAutoencoder>(model.component("vae"), load);
+  const auto vae = open_autoencoder(c, model, options);
   const FluxConfig& config = denoiser->config();
   require_fitting(t5->config().d_model, config.joint_attention_dim, *vae, denoiser->latent_channels());
   if (clip->config().hidden_size != config.pooled_projection_dim)
@@ -78,10 +78,9 @@ Components open(const ModelFiles& model, const OpenOptions& options) {
   list_weights(c, "text_encoder", *clip);
   list_weights(c, "text_encoder_2", *t5);
   list_weights(c, "transformer", *denoiser);
-  list_weights(c, "vae", *vae);
   // The distilled model without a guidance input was made for few steps and short prompts.
   const bool schnell = !config.guidance_embeds;
-  if (!std::filesystem::exists(model.path() / "safelight.json")) c.recommended = {.steps = schnell ? 4 : 28, .guidance = schnell ? 1.0 : 3.5, .solver = ""};
+  if (schnell && !std::filesystem::exists(model.path() / "safelight.json")) c.recommended = {.steps = 4, .guidance = 1.0, .solver = ""};
   c.max_text_tokens = schnell ? 256 : 512;
   c.default_side_px = static_cast<int>(128 * vae->downscale());
   c.prompt = std::make_shared<FluxPrompt>(std::move(clip), std::move(t5), c.max_text_tokens);

@@ -208,10 +208,34 @@ at::Tensor KlAutoencoder::encode(const at::Tensor& pixels, const at::Tensor& eps
   return (latents - config().shift_factor) * config().scaling_factor;
 }
 
+TinyVae::TinyVae(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, load), dtype_(load.dtype) {}
+
+at::Tensor TinyVae::decode(const at::Tensor& latents, const ForwardHooks& hooks) const {
+  const TinyAutoencoderConfig& c = loaded_.config();
+  return loaded_.model.decode((latents / c.scaling_factor + c.shift_factor).to(dtype_), hooks).to(at::kFloat);
+}
+
+at::Tensor TinyVae::encode(const at::Tensor& pixels, const at::Tensor&, const ForwardHooks& hooks) const {
+  const TinyAutoencoderConfig& c = loaded_.config();
+  return (loaded_.model.encode(pixels.to(dtype_), hooks).to(at::kFloat) - c.shift_factor) * c.scaling_factor;
+}
+
+std::shared_ptr<const Autoencoder> open_autoencoder(Components& c, const ModelFiles& model, const OpenOptions& options) {
+  const ComponentFiles source = options.vae.empty() ? model.component("vae") : component_of(options.vae, "diffusion_pytorch_model");
+  const auto opened = [&](auto vae) {
+    list_weights(c, "vae", *vae);
+    return vae;
+  };
+  const bool tiny = source.config.is_object() && source.config.value("_class_name", Json("")) == "AutoencoderTiny";
+  if (tiny) return opened(std::make_shared<TinyVae>(source, load_options(options)));
+  return opened(std::make_shared<KlAutoencoder>(source, load_options(options)));
+}
+
 LoadOptions load_options(const OpenOptions& options) { return {.dtype = scalar_type(options.dtype), .keep_packed = options.keep_packed}; }
 
-Components described(const ModelFiles& model, const std::string& family, const OpenOptions& options) {
+Components described(const ModelFiles& model, const std::string& family, const OpenOptions& options, const Recommended& usual) {
   Components c;
+  c.recommended = usual;
   const auto path = std::filesystem::absolute(model.path()).lexically_normal();
   c.name = std::filesystem::is_directory(path) ? path.filename().string() : path.stem().string();
   if (c.name.empty()) c.name = "model";

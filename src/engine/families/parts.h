@@ -8,6 +8,7 @@
 
 #include "common/base/json_read.h"
 #include "engine/autoencoders/autoencoder_kl.h"
+#include "engine/autoencoders/tiny_autoencoder.h"
 #include "engine/denoisers/unet.h"
 #include "engine/families/family.h"
 #include "engine/text/clip_text_encoder.h"
@@ -116,8 +117,30 @@ class KlAutoencoder final : public Autoencoder {
   at::ScalarType dtype_;
 };
 
+// The same latents through a small convolutional autoencoder: quick previews and decodes.
+class TinyVae final : public Autoencoder {
+ public:
+  TinyVae(const ComponentFiles& source, const LoadOptions& load);
+  at::Tensor decode(const at::Tensor& latents, const ForwardHooks& hooks) const override;
+  // It has no Gaussian: `eps` is not used.
+  at::Tensor encode(const at::Tensor& pixels, const at::Tensor& eps, const ForwardHooks& hooks) const override;
+  int64_t downscale() const override { return loaded_.config().downscale(); }
+  int64_t latent_channels() const override { return loaded_.config().latent_channels; }
+  double scaling_factor() const override { return loaded_.config().scaling_factor; }
+  const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
+  std::uint64_t bytes() const { return loaded_.bytes(); }
+
+ private:
+  Loaded<TinyAutoencoder, TinyAutoencoderConfig> loaded_;
+  at::ScalarType dtype_;
+};
+
+// The model's autoencoder, or the one of options.vae; of the kind that its config names. Lists its weights.
+std::shared_ptr<const Autoencoder> open_autoencoder(Components& c, const ModelFiles& model, const OpenOptions& options);
+
 // Name, directory, scheduler and recommendations of a model; the parts are the family's business.
-Components described(const ModelFiles& model, const std::string& family, const OpenOptions& options);
+// `usual`: what to recommend when the model does not say it itself.
+Components described(const ModelFiles& model, const std::string& family, const OpenOptions& options, const Recommended& usual);
 template <class Part>
 void list_weights(Components& c, const char* component, const Part& part) {
   for (const auto& file : part.files()) c.weights.push_back({component, file});

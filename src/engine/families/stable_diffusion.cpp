@@ -30,15 +30,16 @@ bool claims(const ModelFiles& model) {
 
 Components open(const ModelFiles& model, const OpenOptions& options) {
   const LoadOptions load = load_options(options);
-  Components c = described(model, "stable-diffusion", options);
+  Components c = described(model, "stable-diffusion", options, {.steps = 30, .guidance = 7.5, .solver = ""});
   auto tower = std::make_unique<ClipTower>(model.tokenizer("tokenizer"), model.component("text_encoder"), load);
   auto unet = std::make_shared<UnetDenoiser>(model.component("unet"), load);
-  auto vae = std::make_shared<KlAutoencoder>(model.component("vae"), load);
+  const auto vae = open_autoencoder(c, model, options);
   require_fitting(tower->config().hidden_size, unet->config().cross_attention_dim, *vae, unet->latent_channels());
   list_weights(c, "text_encoder", *tower);
   list_weights(c, "unet", *unet);
-  list_weights(c, "vae", *vae);
   if (unet->beside() == Beside::low_resolution_image) c.low_resolution_scheduler = model.scheduler("low_res_scheduler").first;
+  // Distilled for few steps, with the guidance scale as an input.
+  if (unet->guidance() == GuidanceKind::embedded && !std::filesystem::exists(model.path() / "safelight.json")) c.recommended = {.steps = 4, .guidance = 8.5, .solver = ""};
   c.max_text_tokens = tower->max_length();
   c.default_side_px = static_cast<int>(unet->config().sample_size * vae->downscale());
   c.prompt = std::make_shared<OneTower>(std::move(tower));

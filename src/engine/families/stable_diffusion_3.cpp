@@ -74,13 +74,13 @@ bool has_t5(const ModelFiles& model, const OpenOptions& options) {
 
 Components open(const ModelFiles& model, const OpenOptions& options) {
   const LoadOptions load = load_options(options);
-  Components c = described(model, "stable-diffusion-3", options);
+  Components c = described(model, "stable-diffusion-3", options, {.steps = 28, .guidance = 7.0, .solver = ""});
   auto first = std::make_unique<ClipTower>(model.tokenizer("tokenizer"), model.component("text_encoder"), load);
   auto second = std::make_unique<ClipTower>(model.tokenizer("tokenizer_2"), model.component("text_encoder_2"), load);
   std::unique_ptr<T5Tower> third;
   if (has_t5(model, options)) third = std::make_unique<T5Tower>(model.tokenizer("tokenizer_3"), model.component("text_encoder_3"), load);
   auto denoiser = std::make_shared<MmditDenoiser>(model.component("transformer"), load);
-  auto vae = std::make_shared<KlAutoencoder>(model.component("vae"), load);
+  const auto vae = open_autoencoder(c, model, options);
   const MmditConfig& config = denoiser->config();
   require_fitting(third ? third->config().d_model : config.joint_attention_dim, config.joint_attention_dim, *vae, config.in_channels);
   if (!first->config().projected || !second->config().projected || first->config().projection_dim + second->config().projection_dim != config.pooled_projection_dim ||
@@ -91,7 +91,6 @@ Components open(const ModelFiles& model, const OpenOptions& options) {
   list_weights(c, "text_encoder_2", *second);
   if (third) list_weights(c, "text_encoder_3", *third);
   list_weights(c, "transformer", *denoiser);
-  list_weights(c, "vae", *vae);
   c.max_text_tokens = first->max_length();
   c.default_side_px = static_cast<int>(config.sample_size * vae->downscale());
   c.prompt = std::make_shared<ThreeTowers>(std::move(first), std::move(second), std::move(third), config.joint_attention_dim);

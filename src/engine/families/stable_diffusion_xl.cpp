@@ -45,7 +45,7 @@ bool claims(const ModelFiles& model) {
 
 Components open(const ModelFiles& model, const OpenOptions& options) {
   const LoadOptions load = load_options(options);
-  Components c = described(model, "stable-diffusion-xl", options);
+  Components c = described(model, "stable-diffusion-xl", options, {.steps = 30, .guidance = 5.0, .solver = ""});
   std::unique_ptr<ClipTower> first;
   if (model.has("text_encoder"))
     first = std::make_unique<ClipTower>(model.tokenizer("tokenizer"), model.component("text_encoder"), load);
@@ -53,12 +53,11 @@ Components open(const ModelFiles& model, const OpenOptions& options) {
   if (!second->config().projected)
     throw Error(ErrorCode::conflict, "text_encoder_2 in '" + model.path().string() + "' has no projection; this family needs CLIPTextModelWithProjection there");
   auto unet = std::make_shared<UnetDenoiser>(model.component("unet"), load);
-  auto vae = std::make_shared<KlAutoencoder>(model.component("vae"), load);
+  const auto vae = open_autoencoder(c, model, options);
   require_fitting((first ? first->config().hidden_size : 0) + second->config().hidden_size, unet->config().cross_attention_dim, *vae, unet->latent_channels());
   if (first) list_weights(c, "text_encoder", *first);
   list_weights(c, "text_encoder_2", *second);
   list_weights(c, "unet", *unet);
-  list_weights(c, "vae", *vae);
   c.max_text_tokens = (first ? *first : *second).max_length();
   c.default_side_px = static_cast<int>(unet->config().sample_size * vae->downscale());
   c.prompt = std::make_shared<XlPrompt>(std::move(first), std::move(second), model.index().value("force_zeros_for_empty_prompt", true));

@@ -51,6 +51,8 @@ void fill(const Parameter& parameter, const WeightSource& source, const std::str
   at::Tensor target = parameter.tensor;
   if (parameter.packed && options.keep_packed)
     if (const auto blocks = source.read_blocks(key)) {
+      const std::span<const std::byte> bytes(static_cast<const std::byte*>(blocks->bytes.data_ptr()), blocks->bytes.nbytes());
+      if (options.check_finite && !gguf_finite(blocks->type, bytes)) report.non_finite.push_back(source.where(key));
       parameter.packed->type = blocks->type;
       target.set_data(blocks->bytes);
       return;
