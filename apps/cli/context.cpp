@@ -13,6 +13,8 @@
 namespace safelight::app {
 namespace {
 
+constexpr std::uint64_t kMostPixels = 40'000'000;  // of a picture to start from
+
 std::filesystem::path cache_dir() {
   if (const char* dir = std::getenv("XDG_CACHE_HOME"); dir && *dir) return std::filesystem::path(dir) / "safelight";
   if (const char* home = std::getenv("HOME"); home && *home) return std::filesystem::path(home) / ".cache" / "safelight";
@@ -29,7 +31,7 @@ Engine& Context::engine() {
   settings.clip_vocabulary = SAFELIGHT_VOCABULARY;
   settings.cache_dir = cache_dir();
   settings.threads = threads;
-  settings.read_picture = [](const std::filesystem::path& file) { return decode_png(read_file(file), "'" + file.string() + "'"); };
+  settings.read_picture = [](const std::filesystem::path& file) { return decode_png(read_file(file), "'" + file.string() + "'", nullptr, kMostPixels); };
   settings.encoder = [](const Image& image, const std::string& parameters) {
     PngText text;
     if (!parameters.empty()) text.entries["parameters"] = parameters;

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include <fstream>
+#include <sstream>
 
 #include "apps/cli/context.h"
 #include "bridge/diagnosis.h"
@@ -107,8 +107,7 @@ Json generate_cascade(const Arguments& a, const Interventions& change, Context& 
 }
 
 int generate_many(const Arguments& a, const Interventions& change, Context& context) {
-  std::ifstream in(a.from);
-  if (!in) throw Error(ErrorCode::not_found, "'" + a.from + "' cannot be read");
+  std::istringstream in(read_file(a.from));
   const std::filesystem::path base = a.out.empty() ? context.new_run_directory() : std::filesystem::path(a.out);
   int failed = 0, number = 0;
   Json results = Json::array();

@@ -23,6 +23,14 @@ void choose_blas_kernels(char** argv) {
 #endif
 }
 
+int tell_error(const safelight::app::Context& context, std::string_view code, const std::string& message, int status) {
+  using namespace safelight::app;
+  const std::string text = printable(message);
+  if (context.common.json) print_json({{"error", {{"code", code}, {"message", text}}}});
+  note("safelight: " + text);
+  return status;
+}
+
 int run(int argc, char** argv) {
   using namespace safelight;
   using namespace safelight::app;
@@ -48,12 +56,11 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return parser.exit(e, std::cerr, std::cerr) == 0 ? 0 : 2;
   } catch (const Error& e) {
-    if (context.common.json) print_json({{"error", {{"code", name(e.code())}, {"message", e.what()}}}});
-    note("safelight: " + std::string(e.what()));
-    return e.code() == ErrorCode::invalid_argument ? 2 : 1;
+    return tell_error(context, name(e.code()), e.what(), e.code() == ErrorCode::invalid_argument ? 2 : 1);
+  } catch (const std::filesystem::filesystem_error& e) {
+    return tell_error(context, name(ErrorCode::io), "'" + e.path1().string() + "': " + e.code().message(), 1);
   } catch (const std::exception& e) {
-    note(std::string("safelight: ") + e.what());
-    return 1;
+    return tell_error(context, name(ErrorCode::internal), e.what(), 1);
   }
   return 2;
 }

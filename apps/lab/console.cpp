@@ -43,6 +43,14 @@ void note(const std::string& text) {
   std::fputc('\n', stderr);
 }
 
+std::string printable(const std::string& text) {
+  constexpr std::size_t kLongest = 4000;
+  std::string out = text.substr(0, kLongest);
+  for (char& c : out)
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7F) c = '?';
+  return out.size() < text.size() ? out + " ..." : out;
+}
+
 bool stop_requested() { return interrupted != 0; }
 
 void catch_interrupts() {

@@ -25,7 +25,9 @@ class ProgressBar {
 
 void print_json(const Json& json);           // one object on standard output
 void print_line(const std::string& text);    // standard output
-void note(const std::string& text);          // standard error
+void note(const std::string& text);
+// For a terminal: control characters, which names in files may hold, become '?'; what is too long is cut.
+std::string printable(const std::string& text);          // standard error
 bool stop_requested();                       // an interrupt was received
 void catch_interrupts();
 

@@ -1206,7 +1206,7 @@ class HostileFiles(unittest.TestCase):
                            ("mask", lambda b: b.image(png(64, 64), "--mask", b.file("mask.png", png(64, 64)))), ("inspect", lambda b: ["models", "inspect", str(b.copy())])):
             with self.subTest(name):
                 bench = self.bench()
-                outcome = Outcome(bench, [*make(bench), "--json"] + (["--steps", "2"] if name != "inspect" else []))
+                outcome = Outcome(bench, [*make(bench), "--json"] + (["--steps", "2"] if name != "inspect" else []) + (["--width", "64", "--height", "64"] if name in ("checkpoint", "gguf") else []))
                 self.assertEqual(outcome.status, 0, outcome.err)
 
     def test_every_hostile_file_is_refused(self):

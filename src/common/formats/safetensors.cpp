@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t kMaxHeader = 100'000'000;
 constexpr std::size_t kMaxDimensions = 8;
+constexpr std::size_t kLongestName = 4096;
 
 struct DtypeRow {
   SafeDtype dtype;
@@ -43,7 +44,7 @@ SafeDtype dtype_named(const std::string& text, const std::string& where) {
   throw Error(ErrorCode::unsupported, where + ": dtype '" + text.substr(0, 32) + "' is not known; known: " + known);
 }
 
-std::uint64_t unsigned_of(const Json& value, const std::string& where, const char* what) {
+std::uint64_t unsigned_of(const JsonMember& value, const std::string& where, const char* what) {
   if (!value.is_number_unsigned()) corrupt(where, std::string(what) + " must be a whole number >= 0");
   return value.get<std::uint64_t>();
 }
@@ -60,26 +61,26 @@ std::uint64_t bytes_of(const std::vector<std::int64_t>& shape, SafeDtype dtype, 
   return zero ? 0 : total;
 }
 
-void require_exact_keys(const Json& entry, const std::string& where) {
+void require_exact_keys(const JsonMember& entry, const std::string& where) {
   for (const char* key : {"dtype", "shape", "data_offsets"})
     if (!entry.contains(key)) corrupt(where, std::string("'") + key + "' is missing");
   if (entry.size() != 3) corrupt(where, "has a key other than dtype, shape and data_offsets");
 }
 
-std::pair<std::uint64_t, std::uint64_t> read_entry(const Json& entry, std::uint64_t data_size, const std::string& where,
+std::pair<std::uint64_t, std::uint64_t> read_entry(const JsonMember& entry, std::uint64_t data_size, const std::string& where,
                                                    SafeTensor& out) {
   if (!entry.is_object()) corrupt(where, "must be an object");
   require_exact_keys(entry, where);
   if (!entry["dtype"].is_string()) corrupt(where, "dtype must be a string");
   out.dtype = dtype_named(entry["dtype"].get<std::string>(), where);
-  const Json& shape = entry["shape"];
+  const JsonMember& shape = entry["shape"];
   if (!shape.is_array() || shape.size() > kMaxDimensions) corrupt(where, "shape must be a list of at most 8 numbers");
-  for (const Json& d : shape) {
+  for (const JsonMember& d : shape) {
     const std::uint64_t value = unsigned_of(d, where, "a dimension");
     if (value > static_cast<std::uint64_t>(INT64_MAX)) corrupt(where, "a dimension is too large");
     out.shape.push_back(static_cast<std::int64_t>(value));
   }
-  const Json& offsets = entry["data_offsets"];
+  const JsonMember& offsets = entry["data_offsets"];
   if (!offsets.is_array() || offsets.size() != 2) corrupt(where, "data_offsets must be two numbers");
   const std::uint64_t begin = unsigned_of(offsets[0], where, "an offset");
   const std::uint64_t end = unsigned_of(offsets[1], where, "an offset");
@@ -137,22 +138,22 @@ std::size_t byte_size(SafeDtype dtype) {
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_size, const std::string& where) {
   if (json.empty() || json.front() != '{') corrupt(where, "the header does not start with '{'");
-  const Json parsed = parse_json(json, where);
   SafetensorsHeader out;
-  for (const auto& [key, value] : parsed.items()) {
+  parse_json_members(json, where, [&](const std::string& key, const JsonMember& value) {
     if (key == "__metadata__") {
       if (!value.is_object()) corrupt(where, "__metadata__ must be an object");
       for (const auto& [k, v] : value.items()) {
         if (!v.is_string()) corrupt(where, "__metadata__ may hold strings only");
         out.metadata[k] = v.get<std::string>();
       }
-      continue;
+      return;
     }
+    if (key.size() > kLongestName) corrupt(where, "the tensor '" + key.substr(0, 100) + "...' has a name of " + std::to_string(key.size()) + " bytes");
     if (key.find('\0') != std::string::npos) corrupt(where, "a tensor's name holds a NUL");
     SafeTensor tensor;
     out.ranges[key] = read_entry(value, data_size, where + ", tensor '" + key + "'", tensor);
     out.entries[key] = std::move(tensor);
-  }
+  });
   require_gapless(out, data_size, where);
   return out;
 }

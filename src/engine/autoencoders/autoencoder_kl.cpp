@@ -22,7 +22,10 @@ AutoencoderKlConfig AutoencoderKlConfig::from_json(const Json& json, const std::
   read("up_block_types", up);
   for (const std::string& type : down) read.one_of("down_block_types", type, {"DownEncoderBlock2D"});
   for (const std::string& type : up) read.one_of("up_block_types", type, {"UpDecoderBlock2D"});
+  if (down.empty()) read.fail("down_block_types", "must name at least one block");
   read.must_be("act_fn", "silu");
+  read.must_be("in_channels", 3);
+  read.must_be("out_channels", 3);
   read("in_channels", c.in_channels);
   read("out_channels", c.out_channels);
   read("latent_channels", c.latent_channels);
@@ -44,7 +47,8 @@ AutoencoderKlConfig AutoencoderKlConfig::from_json(const Json& json, const std::
     read.positive("block_out_channels", channels);
     read.divides("norm_num_groups", c.norm_num_groups, "block_out_channels", channels);
   }
-  if (!(std::isfinite(c.scaling_factor) && c.scaling_factor > 0)) read.fail("scaling_factor", "must be positive");
+  if (!(c.scaling_factor >= 1e-4 && c.scaling_factor <= 1e4)) read.fail("scaling_factor", "must lie between 0.0001 and 10000");
+  if (!(std::abs(c.shift_factor) <= 100)) read.fail("shift_factor", "must lie between -100 and 100");
   return c;
 }
 

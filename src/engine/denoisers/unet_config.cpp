@@ -9,9 +9,7 @@ std::vector<bool> attention_of(const std::vector<std::string>& types, const Conf
                                const std::string& with, const std::string& without) {
   std::vector<bool> out;
   for (const std::string& type : types) {
-    if (type != with && type != without)
-      throw Error(ErrorCode::unsupported,
-                  std::string("UNet config: ") + key + " has '" + type + "'; known values: " + with + ", " + without);
+    read.one_of(key, type, {with.c_str(), without.c_str()});
     out.push_back(type == with);
   }
   if (out.empty()) read.fail(key, "must name at least one block");
@@ -96,6 +94,10 @@ UnetConfig UnetConfig::from_json(const Json& json, const std::string& where) {
   read.positive("in_channels", c.in_channels);
   read.positive("out_channels", c.out_channels);
   read.positive("layers_per_block", c.layers_per_block);
+  read.positive("sample_size", c.sample_size);
+  if (c.sample_size > 1024) read.fail("sample_size", "is " + std::to_string(c.sample_size) + "; it must lie between 1 and 1024");
+  if (!(c.norm_eps > 0 && c.norm_eps < 1)) read.fail("norm_eps", "must lie between 0 and 1");
+  if (!(c.freq_shift >= 0 && c.freq_shift <= 1)) read.fail("freq_shift", "must lie between 0 and 1");
   read.positive("cross_attention_dim", c.cross_attention_dim);
   read.positive("norm_num_groups", c.norm_num_groups);
   read_blocks(read, c);

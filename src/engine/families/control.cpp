@@ -14,7 +14,11 @@ class Controlled final : public Denoiser {
   Controlled(std::shared_ptr<const UnetDenoiser> inner, const ControlSettings& s)
       : inner_(std::move(inner)), settings_(s), net_(component_of(s.directory, "diffusion_pytorch_model"), {.dtype = scalar_type(s.dtype)}) {
     const UnetConfig &own = net_.config().unet, &other = inner_->config();
-    if (own.block_out_channels != other.block_out_channels || own.cross_attention_dim != other.cross_attention_dim)
+    if (net_.config().conditioning_channels != 3)
+      throw Error(ErrorCode::unsupported, "the ControlNet in '" + s.directory.string() + "' reads hints of " + std::to_string(net_.config().conditioning_channels) + " conditioning_channels; only pictures of 3 are read");
+    if (own.block_out_channels != other.block_out_channels || own.layers_per_block != other.layers_per_block || own.in_channels != other.out_channels)
+      throw Error(ErrorCode::conflict, "the ControlNet in '" + s.directory.string() + "' was made for another model: its blocks, layers or latent channels differ");
+    if (own.cross_attention_dim != other.cross_attention_dim)
       throw Error(ErrorCode::conflict, "the ControlNet in '" + s.directory.string() + "' was made for another model: its text is " + std::to_string(own.cross_attention_dim) +
                                            " wide, the model's " + std::to_string(other.cross_attention_dim));
     names_ = inner_->block_names();

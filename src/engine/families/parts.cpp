@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "common/base/error.h"
+#include "engine/schedulers/solver.h"
 #include "engine/text/prompt_chunks.h"
 
 namespace safelight {
@@ -86,6 +87,12 @@ void read_recommended(const ModelFiles& model, Components& c) {
   } catch (const Json::exception& e) {
     throw Error(ErrorCode::corrupt_file, "'" + file.string() + "': " + e.what());
   }
+  const auto wrong = [&](const std::string& what) { throw Error(ErrorCode::corrupt_file, "'" + file.string() + "': recommended " + what); };
+  if (c.recommended.steps < 1 || c.recommended.steps > 1000) wrong("steps must lie between 1 and 1000");
+  if (!(c.recommended.guidance >= 0 && c.recommended.guidance <= 100)) wrong("guidance must lie between 0 and 100");
+  const auto& solvers = solver_table();
+  if (!c.recommended.solver.empty() && std::none_of(solvers.begin(), solvers.end(), [&](const SolverEntry& e) { return e.name == c.recommended.solver; }))
+    wrong("scheduler '" + c.recommended.solver + "' is unknown");
 }
 
 }  // namespace
@@ -103,6 +110,8 @@ ClipTower::ClipTower(const std::filesystem::path& tokenizer, const ComponentFile
   if (tokenizer_.vocabulary_size() > config().vocab_size)
     throw Error(ErrorCode::conflict, "the tokenizer in '" + tokenizer.string() + "' knows " + std::to_string(tokenizer_.vocabulary_size()) +
                                          " tokens, the text encoder " + std::to_string(config().vocab_size));
+  if (const auto [token, id] = tokenizer_.largest(); id >= config().vocab_size)
+    throw Error(ErrorCode::corrupt_file, "'" + (tokenizer / "vocab.json").string() + "': token '" + token + "' has id " + std::to_string(id) + ", beyond the text encoder's " + std::to_string(config().vocab_size));
   add_words(encoder.words);
 }
 
@@ -114,7 +123,11 @@ void ClipTower::add_words(const std::vector<LearnedWord>& words) {
   for (const LearnedWord& word : words) {
     if (word.rows.size(1) != config().hidden_size)
       throw Error(ErrorCode::conflict, word.where + " is " + std::to_string(word.rows.size(1)) + " wide, the text encoder " + std::to_string(config().hidden_size) + "; it was learned for another model");
-    tokenizer_.add_word(word.token, word.rows.size(0));
+    try {
+      tokenizer_.add_word(word.token, word.rows.size(0));
+    } catch (const Error& e) {
+      throw Error(e.code(), word.where + ": " + e.what());
+    }
     rows.push_back(word.rows.to(rows.front().scalar_type()));
   }
   at::Tensor target = table->tensor;
@@ -243,7 +256,10 @@ Components described(const ModelFiles& model, const std::string& family, const O
   c.family = family;
   c.dtype = options.dtype;
   const auto [config, where] = model.scheduler("scheduler");
-  SchedulerConfig::from_json(config, where);
+  const SchedulerConfig checked = SchedulerConfig::from_json(config, where);
+  const auto& solvers = solver_table();
+  if (std::none_of(solvers.begin(), solvers.end(), [&](const SolverEntry& e) { return e.class_name == checked.class_name; }))
+    throw Error(ErrorCode::unsupported, where + ": _class_name '" + checked.class_name + "' is not a scheduler that is known; see `safelight list schedulers --json`");
   c.scheduler_config = config;
   c.scheduler_where = where;
   read_recommended(model, c);

@@ -17,6 +17,17 @@ const std::vector<Family>& family_table() {
   return table;
 }
 
+namespace {
+
+std::string class_of(const ModelFiles& model) {
+  const auto it = model.index().find("_class_name");
+  if (it == model.index().end()) return "no _class_name";
+  if (!it->is_string()) throw Error(ErrorCode::corrupt_file, "'" + (model.path() / "model_index.json").string() + "': _class_name must be a string");
+  return it->get<std::string>();
+}
+
+}  // namespace
+
 Components open_model(const std::filesystem::path& path, const OpenOptions& options) {
   if (!std::filesystem::exists(path)) throw Error(ErrorCode::not_found, "model '" + path.string() + "' is not there; see `safelight models list`");
   std::unique_ptr<const ModelFiles> model = std::filesystem::is_directory(path) ? directory_files(path) : single_file(path, options.base, options.vocabulary);
@@ -32,7 +43,7 @@ Components open_model(const std::filesystem::path& path, const OpenOptions& opti
   if (!found) {
     std::string seen;
     for (std::size_t i = 0; i < model->tensors().size() && i < 5; ++i) seen += (i ? ", " : "") + model->tensors()[i];
-    throw Error(ErrorCode::unsupported, "no family knows the model in '" + path.string() + "' (" + model->index().value("_class_name", std::string("no _class_name")) +
+    throw Error(ErrorCode::unsupported, "no family knows the model in '" + path.string() + "' (" + class_of(*model) +
                                             ", " + std::to_string(model->tensors().size()) + " tensors: " + seen + ", ...); known: " + known);
   }
   return found->open(*model, options);

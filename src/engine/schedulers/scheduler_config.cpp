@@ -1,5 +1,6 @@
 #include "engine/schedulers/scheduler_config.h"
 
+#include <cstdint>
 #include <set>
 
 #include "common/base/error.h"
@@ -40,7 +41,13 @@ class Reader {
     const auto it = json_.find(key);
     if (it == json_.end() || it->is_null()) return;
     try {
-      value = it->template get<T>();
+      if constexpr (std::is_same_v<T, int>) {
+        const auto wide = it->template get<std::int64_t>();
+        if (!it->is_number_integer() || wide < INT32_MIN || wide > INT32_MAX) throw Error(ErrorCode::corrupt_file, where_ + ": key '" + key + "' must be a whole number, and is " + it->dump());
+        value = static_cast<int>(wide);
+      } else {
+        value = it->template get<T>();
+      }
     } catch (const Json::exception&) {
       throw Error(ErrorCode::corrupt_file, where_ + ": key '" + key + "' has the wrong type");
     }
@@ -176,6 +183,7 @@ SchedulerConfig SchedulerConfig::from_json(const Json& json, const std::string& 
   } else {
     std::string prediction = "epsilon";
     read("prediction_type", prediction);
+    read.choice("prediction_type", prediction, {"epsilon", "v_prediction", "sample"});
     c.prediction = prediction_named(prediction);
     if (c.frame() == Frame::edm && c.prediction == Prediction::epsilon) c.prediction = Prediction::edm;
   }
@@ -199,6 +207,16 @@ SchedulerConfig SchedulerConfig::from_json(const Json& json, const std::string& 
   read.finish();
   if (c.num_train_timesteps < 2 || c.num_train_timesteps > 100'000 || !(c.beta_start > 0) || !(c.beta_end > 0) || c.beta_end >= 1)
     throw Error(ErrorCode::corrupt_file, where + ": num_train_timesteps or the betas are out of range");
+  for (const double beta : c.trained_betas)
+    if (!(beta > 0 && beta < 1)) throw Error(ErrorCode::corrupt_file, where + ": trained_betas must lie between 0 and 1");
+  if (!c.trained_betas.empty() && c.trained_betas.size() != static_cast<std::size_t>(c.num_train_timesteps))
+    throw Error(ErrorCode::corrupt_file, where + ": trained_betas has " + std::to_string(c.trained_betas.size()) + " entries for " + std::to_string(c.num_train_timesteps) + " timesteps");
+  if (c.steps_offset < 0 || c.steps_offset >= c.num_train_timesteps) throw Error(ErrorCode::corrupt_file, where + ": steps_offset is " + std::to_string(c.steps_offset) + ", outside the schedule");
+  if (!(c.dynamic_thresholding_ratio > 0 && c.dynamic_thresholding_ratio <= 1)) throw Error(ErrorCode::corrupt_file, where + ": dynamic_thresholding_ratio must lie between 0 and 1");
+  if (!(c.sample_max_value >= 1) || !(c.clip_sample_range > 0)) throw Error(ErrorCode::corrupt_file, where + ": sample_max_value must be at least 1 and clip_sample_range positive");
+  for (const auto& [key, sigma] : {std::pair{"sigma_min", c.sigma_min}, {"sigma_max", c.sigma_max}})
+    if (sigma && !(*sigma > 0 && *sigma < 1e6)) throw Error(ErrorCode::corrupt_file, where + ": " + key + " must be positive");
+  if (c.sigma_min && c.sigma_max && *c.sigma_min >= *c.sigma_max) throw Error(ErrorCode::corrupt_file, where + ": sigma_min must lie below sigma_max");
   if (c.solver_order < 1 || c.solver_order > 3) throw Error(ErrorCode::unsupported, where + ": solver_order is " + std::to_string(c.solver_order) + "; use 1 to 3");
   if (!(c.shift > 0) || !(c.rho > 0) || !(c.sigma_data > 0) || c.original_inference_steps < 1)
     throw Error(ErrorCode::corrupt_file, where + ": shift, rho, sigma_data or original_inference_steps is out of range");

@@ -31,6 +31,7 @@ ClipTextConfig ClipTextConfig::from_json(const Json& json, const std::string& wh
                                    {"num_attention_heads", c.num_attention_heads},
                                    {"max_position_embeddings", c.max_position_embeddings}})
     read.positive(key, value);
+  if (c.max_position_embeddings < 3) read.fail("max_position_embeddings", "leaves no room between the begin and the end token");
   read.divides("num_attention_heads", c.num_attention_heads, "hidden_size", c.hidden_size);
   return c;
 }

@@ -58,14 +58,13 @@ ClipTokenizer ClipTokenizer::open(const std::filesystem::path& directory, Cleani
   ClipTokenizer t;
   t.cleaning_ = cleaning;
   const auto vocab_file = directory / "vocab.json";
-  const Json vocabulary = read_json(vocab_file);
-  if (!vocabulary.is_object() || vocabulary.empty()) corrupt(vocab_file, "expected an object of token -> id");
   std::set<std::int64_t> seen;
-  for (const auto& [token, id] : vocabulary.items()) {
+  parse_json_members(read_file(vocab_file), "'" + vocab_file.string() + "'", [&](const std::string& token, const JsonMember& id) {
     if (!id.is_number_integer() || id.get<std::int64_t>() < 0 || !seen.insert(id.get<std::int64_t>()).second)
-      corrupt(vocab_file, "token '" + token + "' has no id of its own");
+      corrupt(vocab_file, "token '" + token.substr(0, 200) + "' has no id of its own");
     t.vocabulary_[token] = id.get<std::int64_t>();
-  }
+  });
+  if (t.vocabulary_.empty()) corrupt(vocab_file, "expected an object of token -> id");
   t.ranks_ = read_merges(directory / "merges.txt");
   t.read_specials(directory);
   return t;
@@ -145,6 +144,10 @@ std::vector<ClipTokenizer::Segment> ClipTokenizer::segments(std::string_view tex
 std::vector<std::string> ClipTokenizer::pieces_of(const std::string& word) const {
   if (word == kBegin || word == kEnd) return {word};
   return merge_symbols(word_symbols(word), ranks_);
+}
+
+std::pair<std::string, std::int64_t> ClipTokenizer::largest() const {
+  return *std::max_element(vocabulary_.begin(), vocabulary_.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
 }
 
 std::int64_t ClipTokenizer::add_word(const std::string& token, std::int64_t rows) {

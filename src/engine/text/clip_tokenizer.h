@@ -29,6 +29,7 @@ class ClipTokenizer final : public Tokenizer {
   std::int64_t eos_id() const override { return eos_; }
   std::int64_t pad_id() const override { return pad_; }
   std::int64_t vocabulary_size() const { return static_cast<std::int64_t>(vocabulary_.size()); }
+  std::pair<std::string, std::int64_t> largest() const;  // the token with the largest id
   bool closed() const { return !closed_.empty(); }
 
  private:

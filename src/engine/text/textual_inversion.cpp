@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "common/base/error.h"
 #include "engine/weights/weight_source.h"
 
@@ -17,6 +19,7 @@ std::vector<LearnedWord> read_learned_words(const std::filesystem::path& path, c
     if (two && key != wanted) continue;
     const bool named_by_file = two || key == "emb_params";
     if (shape.empty() || shape.size() > 2) throw Error(ErrorCode::corrupt_file, file->where(key) + " is not a vector or a list of vectors");
+    if (std::find(shape.begin(), shape.end(), 0) != shape.end()) throw Error(ErrorCode::corrupt_file, file->where(key) + " holds no vectors");
     at::Tensor rows = file->read(key).to(at::kFloat).view({-1, shape.back()}).clone();
     if (!at::isfinite(rows).all().item<bool>()) throw Error(ErrorCode::non_finite, file->where(key) + " holds NaN or infinity; fetch the file again");
     out.push_back({!token.empty() ? token : named_by_file ? path.stem().string() : key, rows, file->where(key)});

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 
 #include "common/base/error.h"
@@ -184,6 +185,12 @@ int64_t checked_rank(const WeightSource& file, const std::string& module, const 
   return down[0];
 }
 
+double checked_alpha(const WeightSource& file, const std::string& key) {
+  const at::Tensor alpha = file.read(key).to(at::kDouble);
+  if (alpha.numel() != 1 || !std::isfinite(alpha.item<double>())) throw Error(ErrorCode::corrupt_file, file.where(key) + " must be one finite number");
+  return alpha.item<double>();
+}
+
 class Merged final : public WeightSource {
  public:
   Merged(std::shared_ptr<const WeightSource> inner, LoraDeltas deltas) : inner_(std::move(inner)), deltas_(std::move(deltas)) {}
@@ -198,6 +205,7 @@ class Merged final : public WeightSource {
       const at::Tensor change = at::mm(up, down);
       if (!at::isfinite(change).all().item<bool>()) throw Error(ErrorCode::non_finite, d.file->where(d.up) + " or its other half holds NaN or infinity; fetch the file again");
       out += (d.scale * change).view(out.sizes());
+      if (!at::isfinite(out).all().item<bool>()) throw Error(ErrorCode::non_finite, d.file->where(d.up) + " makes numbers that float32 cannot hold; use a smaller weight, or fetch the file again");
     }
     return out;
   }
@@ -222,7 +230,7 @@ std::map<std::string, LoraDeltas> resolve_loras(const std::vector<LoraChoice>& f
       if (found == targets.end())
         throw Error(ErrorCode::conflict, "'" + file->name() + "' changes '" + module + "', which this model does not have; the adapter was made for another family");
       const int64_t rank = checked_rank(*file, module, pair, found->second, components);
-      const double alpha = pair.alpha.empty() ? static_cast<double>(rank) : file->read(pair.alpha).to(at::kDouble).flatten()[0].item<double>();
+      const double alpha = pair.alpha.empty() ? static_cast<double>(rank) : checked_alpha(*file, pair.alpha);
       for (const Target& t : found->second)
         out[t.component][t.key].push_back({file, pair.up, pair.down, choice.weight * alpha / static_cast<double>(rank), t.first_row, t.rows});
     }

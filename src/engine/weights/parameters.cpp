@@ -9,10 +9,16 @@
 #include "common/base/error.h"
 
 namespace safelight {
+namespace {
+
+constexpr std::size_t kMostParameters = 1 << 16;
+
+}  // namespace
 
 at::Tensor Parameters::create(const std::string& name, std::vector<int64_t> shape, Init init) {
-  const bool taken = std::any_of(all_.begin(), all_.end(), [&](const Parameter& p) { return p.name == name; });
-  if (taken) throw Error(ErrorCode::internal, "parameter '" + name + "' was declared twice");
+  if (!names_.insert(name).second) throw Error(ErrorCode::internal, "parameter '" + name + "' was declared twice");
+  if (all_.size() >= kMostParameters)
+    throw Error(ErrorCode::unsupported, "the config asks for more than " + std::to_string(kMostParameters) + " tensors (at '" + name + "'); no model has as many");
   all_.push_back({name, std::move(shape), at::empty({0}, at::kFloat), init, nullptr});
   return all_.back().tensor;
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "common/formats/gguf.h"
@@ -50,6 +51,7 @@ class Parameters {
 
  private:
   std::vector<Parameter> all_;
+  std::unordered_set<std::string> names_;
 };
 
 // A place in the tree of names: scope / "attn1" / "to_q".

@@ -232,7 +232,11 @@ class Mapper {
       if (!m || shape_of(key).empty()) continue;
       const int64_t total = shape_of(key).front(), parts = f.to[3] ? 4 : 3;
       int64_t each = total / parts;
-      if (f.wide_last) each = shape_of(key.substr(0, key.size() - m->rest.size()) + "weight").back();
+      if (f.wide_last) {
+        const auto weight = shapes_.find(prefix_ + key.substr(0, key.size() - m->rest.size()) + "weight");
+        if (weight == shapes_.end() || weight->second.size() != 2) return false;
+        each = weight->second.back();
+      }
       if (each * (parts - 1) >= total || (!f.wide_last && each * parts != total)) return false;
       for (int64_t i = 0; i < parts; ++i)
         put(filled(f.to[static_cast<std::size_t>(i)], *m), key, Op::rows, i * each, i + 1 == parts ? total - i * each : each);
@@ -345,6 +349,10 @@ SingleFileMap map_single_file(const TensorShapes& shapes, const std::string& whe
     for (std::size_t i = 0; i < left.size() && i < 10; ++i) names += (i ? ", " : "") + left[i].substr(0, 120);
     throw Error(ErrorCode::corrupt_file, where + " looks like " + layout.name + " but " + std::to_string(left.size()) + " of its tensors do not belong there: " + names);
   }
+  std::set<std::pair<std::string, std::string>> names;
+  for (const MappedTensor& t : out.tensors)
+    if (!names.emplace(t.component, t.key).second)
+      throw Error(ErrorCode::corrupt_file, where + " holds the " + t.component + "'s '" + t.key + "' twice, the second time as '" + t.source + "'");
   // SD3's first text encoder is published without its projection, which is then the identity.
   const auto of = [&](const char* key) { return std::find_if(out.tensors.begin(), out.tensors.end(), [&](const MappedTensor& t) { return t.component == "text_encoder" && t.key == key; }); };
   if (const auto norm = of("text_model.final_layer_norm.weight"); layout.name == "sd3" && norm != out.tensors.end() && of("text_projection.weight") == out.tensors.end())

@@ -58,9 +58,9 @@ void fill(const Parameter& parameter, const WeightSource& source, const std::str
       return;
     }
   if (parameter.packed) parameter.packed->type.reset();
-  const at::Tensor tensor = source.read(key).view(parameter.shape);
-  if (options.check_finite && tensor.is_floating_point() && !at::isfinite(tensor).all().item<bool>()) report.non_finite.push_back(source.where(key));
-  target.set_data(tensor.to(options.dtype));
+  const at::Tensor tensor = source.read(key).view(parameter.shape).to(options.dtype);
+  if (options.check_finite && !at::isfinite(tensor).all().item<bool>()) report.non_finite.push_back(source.where(key));
+  target.set_data(tensor);
 }
 
 }  // namespace
@@ -98,7 +98,7 @@ LoadReport load_weights(Parameters& parameters, const WeightSource& source, cons
   if (missing.size() > misshaped.size()) problems += "; missing: " + listed(missing);
   if (!problems.empty()) throw Error(ErrorCode::corrupt_file, "'" + source.name() + "' does not fit its config.json" + problems);
   if (!report.non_finite.empty())
-    throw Error(ErrorCode::non_finite, listed(report.non_finite) + " holds NaN or infinity; fetch the file again");
+    throw Error(ErrorCode::non_finite, listed(report.non_finite) + " holds NaN or infinity, or numbers that " + std::string(at::toString(options.dtype)) + " cannot hold; fetch the file again");
   return report;
 }
 
