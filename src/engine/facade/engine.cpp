@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <torch/version.h>
 
+#include <bit>
 #include <chrono>
 
 #include "common/api/json.h"
@@ -103,8 +104,10 @@ std::shared_ptr<const Components> Engine::open(const std::string& model, const s
 
 std::shared_ptr<const Components> Engine::open(const GenerateRequest& request) {
   const auto path = find_model(request.model);
-  const Json all = to_json(request);
-  const std::string key = std::filesystem::absolute(path).string() + "|" + request.dtype + "|" + request.base + "|" + request.vae + (request.unpack ? "|unpacked|" : "|") + all["adapters"].dump() + all["embeddings"].dump();
+  std::string added;
+  for (const AdapterChoice& a : request.adapters) added += "|" + a.file + ":" + std::to_string(std::bit_cast<std::uint64_t>(a.weight));
+  for (const EmbeddingChoice& e : request.embeddings) added += "|" + e.token + "=" + e.file;
+  const std::string key = std::filesystem::absolute(path).string() + "|" + request.dtype + "|" + request.base + "|" + request.vae + (request.unpack ? "|unpacked|" : "|") + added;
   const std::lock_guard lock(mutex_);
   auto& slot = open_[key];
   if (slot) return slot;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "common/base/error.h"
 #include "common/base/json_read.h"
 #include "engine/autoencoders/autoencoder_kl.h"
 #include "engine/autoencoders/tiny_autoencoder.h"
@@ -27,7 +28,7 @@ LoadOptions load_options(const OpenOptions& options);
 template <class Model, class Config>
 struct Loaded {
   Loaded(const ComponentFiles& source, const LoadOptions& options)
-      : files(source.files), model(ParameterScope(parameters), Config::from_json(source.config, source.config_where)) {
+      : files(source.files), model(made(parameters, source)) {
     load_weights(parameters, *source.weights, options);
   }
   const Config& config() const { return model.config(); }
@@ -36,6 +37,16 @@ struct Loaded {
   std::vector<std::filesystem::path> files;
   Parameters parameters;
   Model model;
+
+ private:
+  static Model made(Parameters& parameters, const ComponentFiles& source) {
+    const Config config = Config::from_json(source.config, source.config_where);
+    try {
+      return Model(ParameterScope(parameters), config);
+    } catch (const Error& e) {
+      throw Error(e.code(), source.config_where + ": " + e.what());
+    }
+  }
 };
 
 // CLIP's tokenizer and text encoder.
