@@ -4,6 +4,7 @@
 #include "common/base/error.h"
 #include "common/base/json_read.h"
 #include "common/formats/safetensors.h"
+#include "engine/facade/convert.h"
 #include "insight/diagnosis/baseline.h"
 
 namespace safelight::app {
@@ -45,6 +46,21 @@ int inspect(const std::string& name, Context& context) {
   return 0;
 }
 
+int convert(const ConvertRequest& request, Context& context) {
+  ProgressBar bar(true);
+  const Json report = convert_model(request, [&](const std::string& what, double share) { bar.show("converting", share, 0, what + ","); });
+  if (context.common.json) {
+    print_json(report);
+    return 0;
+  }
+  for (const Json& row : report["tensors"])
+    print_line(fmt::format("{:<8} {} -> {}", row["action"].get<std::string>(), row["from"].get<std::string>(),
+                           row["to"].is_null() ? row["why"].get<std::string>() : row["to"].get<std::string>() + " " + row["new_type"].get<std::string>()));
+  const Json& n = report["counts"];
+  print_line(fmt::format("{}: {} kept, {} cast, {} renamed, {} left out", request.target.string(), n["kept"].get<int>(), n["cast"].get<int>(), n["renamed"].get<int>(), n["left out"].get<int>()));
+  return 0;
+}
+
 }  // namespace
 
 Command models_command(CLI::App& app, Context& context) {
@@ -54,7 +70,15 @@ Command models_command(CLI::App& app, Context& context) {
   c->add_subcommand("list", "Models found by name");
   CLI::App* one = c->add_subcommand("inspect", "Load a model, check its configuration and weights, say what it needs");
   one->add_option("model", *name, "name or directory")->required();
-  return {c, [name, one, &context] { return one->parsed() ? inspect(*name, context) : list(context); }};
+  auto request = std::make_shared<ConvertRequest>();
+  request->vocabulary = SAFELIGHT_VOCABULARY;
+  CLI::App* other = c->add_subcommand("convert", "Write a model in another layout, with a report of every tensor");
+  other->add_option("source", request->source, "directory, single-file checkpoint or GGUF file")->required();
+  other->add_option("target", request->target, "what to write; it must not be there yet")->required();
+  other->add_option("--to", request->to, "directory, single-file or gguf");
+  other->add_option("--type", request->type, "keep, float32, float16, bfloat16; for gguf also q8_0, q5_0, q4_0");
+  other->add_option("--base", request->base, "directory that lends what a checkpoint does not hold");
+  return {c, [name, one, other, request, &context] { return other->parsed() ? convert(*request, context) : one->parsed() ? inspect(*name, context) : list(context); }};
 }
 
 }  // namespace safelight::app

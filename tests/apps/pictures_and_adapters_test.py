@@ -190,6 +190,23 @@ class PicturesAndAdapters(unittest.TestCase):
         self.assertIn("other.safetensors", text)
         self.assertIn("made for another family", text)
 
+    def test_a_model_in_every_layout_paints_the_same(self):
+        first = self.generate("a blue square")
+        same = ["--steps", first["resolved"]["steps"], "--guidance", first["resolved"]["guidance"], "--scheduler", first["resolved"]["solver"], "--width", "64", "--height", "64"]
+        plain = self.sha(first)
+        one, back, blocks = self.dir / "one.safetensors", self.dir / "back", self.dir / "blocks.gguf"
+        report = json.loads(self.run_it("models", "convert", MODEL, one, "--to", "single-file", "--json").stdout)
+        self.assertEqual(report["counts"]["left out"], 0)
+        self.assertEqual(self.sha(self.generate("a blue square", "--model", one, "--base", MODEL, *same)), plain)
+        self.run_it("models", "convert", one, back, "--to", "directory", "--base", MODEL)
+        self.assertEqual(self.sha(self.generate("a blue square", "--model", back, *same)), plain)
+        self.run_it("models", "convert", MODEL, blocks, "--to", "gguf", "--type", "q8_0")
+        packed = self.generate("a blue square", "--model", blocks, "--base", MODEL, *same)
+        self.assertEqual(self.sha(packed), self.sha(self.generate("a blue square", "--model", blocks, "--base", MODEL, "--unpack", *same)))
+        self.assertLess(packed["memory"]["weights_bytes"], self.generate("a blue square")["memory"]["weights_bytes"])
+        self.run_it("models", "convert", MODEL, one, status=1)  # it is there already
+        self.assertFalse(list(self.dir.glob("*.partial")))
+
     def test_learned_words_join_the_vocabulary(self):
         raw = (MODEL / "text_encoder" / "model.safetensors").read_bytes()
         header = json.loads(raw[8:8 + struct.unpack("<Q", raw[:8])[0]])

@@ -45,8 +45,8 @@ class ModelFiles {
 // One component's folder: config.json and <stem>.safetensors, whole or in shards.
 ComponentFiles component_of(const std::filesystem::path& folder, const std::string& stem);
 std::unique_ptr<const ModelFiles> directory_files(const std::filesystem::path& directory);
-// A checkpoint in its authors' layout. `base`: a directory for what the file does not hold (may be empty). `vocabulary`: the
-// folder of CLIP's tokenizers.
+// A checkpoint in its authors' layout. `base`: a directory for what the file does not hold, and for the configurations of what it
+// does (may be empty). `vocabulary`: the folder of CLIP's tokenizers.
 std::unique_ptr<const ModelFiles> single_file(const std::filesystem::path& file, const std::filesystem::path& base, const std::filesystem::path& vocabulary);
 
 }  // namespace safelight

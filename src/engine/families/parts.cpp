@@ -22,18 +22,6 @@ ComponentFiles by_tensors(ComponentFiles files) {
 // Some files hold the embedding twice.
 std::string t5_key(const std::string& key) { return key == "encoder.embed_tokens.weight" ? "" : key; }
 
-// Attention of older autoencoder files.
-std::string vae_key(const std::string& key) {
-  static constexpr std::pair<const char*, const char*> kLegacy[] = {
-      {".query.", ".to_q."}, {".key.", ".to_k."}, {".value.", ".to_v."}, {".proj_attn.", ".to_out.0."}};
-  for (const auto& [old, now] : kLegacy) {
-    const std::size_t at = key.find(old);
-    if (at != std::string::npos && key.find("mid_block.attentions.") != std::string::npos)
-      return key.substr(0, at) + now + key.substr(at + std::string(old).size());
-  }
-  return key;
-}
-
 LoadOptions renamed(LoadOptions load, std::string (*rename)(const std::string&)) {
   load.rename = rename;
   return load;
@@ -209,7 +197,7 @@ at::Tensor UnetDenoiser::predict(const at::Tensor& x, const at::Tensor& timestep
   return loaded_.model.forward(in, hooks).to(at::kFloat);
 }
 
-KlAutoencoder::KlAutoencoder(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, renamed(load, vae_key)), dtype_(load.dtype) {}
+KlAutoencoder::KlAutoencoder(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, renamed(load, modern_vae_key)), dtype_(load.dtype) {}
 
 at::Tensor KlAutoencoder::decode(const at::Tensor& latents, const ForwardHooks& hooks) const {
   return loaded_.model.decode((latents / config().scaling_factor + config().shift_factor).to(dtype_), hooks).to(at::kFloat);
@@ -242,6 +230,17 @@ std::shared_ptr<const Autoencoder> open_autoencoder(Components& c, const ModelFi
   const bool tiny = source.config.is_object() && source.config.value("_class_name", Json("")) == "AutoencoderTiny";
   if (tiny) return opened(std::make_shared<TinyVae>(source, load_options(options)));
   return opened(std::make_shared<KlAutoencoder>(source, load_options(options)));
+}
+
+std::string modern_vae_key(const std::string& key) {
+  static constexpr std::pair<const char*, const char*> kLegacy[] = {
+      {".query.", ".to_q."}, {".key.", ".to_k."}, {".value.", ".to_v."}, {".proj_attn.", ".to_out.0."}};
+  for (const auto& [old, now] : kLegacy) {
+    const std::size_t at = key.find(old);
+    if (at != std::string::npos && key.find("mid_block.attentions.") != std::string::npos)
+      return key.substr(0, at) + now + key.substr(at + std::string(old).size());
+  }
+  return key;
 }
 
 LoadOptions load_options(const OpenOptions& options) { return {.dtype = scalar_type(options.dtype), .keep_packed = options.keep_packed}; }

@@ -22,6 +22,7 @@
 namespace safelight {
 
 at::ScalarType scalar_type(const std::string& dtype);  // throws Error(invalid_argument) with the allowed names
+std::string modern_vae_key(const std::string& key);  // of attention in older autoencoder files; others stay as they are
 LoadOptions load_options(const OpenOptions& options);
 
 // A model over the parameters of one component, which it owns.

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "common/base/error.h"
+#include "common/base/json_read.h"
 #include "engine/families/model_files.h"
 #include "engine/weights/mapped_source.h"
 #include "engine/weights/single_file_map.h"
@@ -26,6 +27,9 @@ class SingleFile final : public ModelFiles {
 
   ComponentFiles component(const std::string& name) const override {
     if (!present_.contains(name)) return lender(name, "the component")->component(name);
+    // A base that describes the same component knows what shapes do not tell: heads, activations, scales.
+    if (const auto config = base_ ? base_->path() / name / "config.json" : std::filesystem::path(); base_ && std::filesystem::exists(config))
+      return {read_json(config), "'" + config.string() + "'", mapped_source(whole_, map_, name), {path_}, {}};
     return {configs_.at(name), "the configuration derived from '" + path_.string() + "'", mapped_source(whole_, map_, name), {path_}, {}};
   }
 

@@ -45,6 +45,19 @@ SingleFileMap map_single_file(const TensorShapes& shapes, const std::string& whe
 // factors are those of the published models.
 std::map<std::string, Json> derive_configs(const SingleFileMap& map);
 
+// One tensor of a checkpoint and the directory's tensors that it is made of: rows one after another where there are several.
+struct OriginalTensor {
+  struct Piece {
+    std::string component, key;
+  };
+  std::string key;
+  MappedTensor::Op op = MappedTensor::Op::none;  // reshape, transpose or swap_halves, as on the way in
+  std::vector<Piece> pieces;
+};
+
+// The way back: the original names of a directory's components. Tensors that have none are listed in `left_out`.
+std::vector<OriginalTensor> unmap_single_file(const std::map<std::string, TensorShapes>& components, const std::string& layout, std::vector<std::string>& left_out);
+
 // "down_blocks.1.attentions.0.proj_in" -> "input_blocks.4.1.proj_in", for adapters that use original names: what the module may be
 // called there (an upsampler has one of two names). layers: residual blocks in each down block.
 std::vector<std::string> original_unet_names(const std::string& module, int64_t layers);
