@@ -17,6 +17,7 @@ SolverEntry edm_dpmpp_2m();
 SolverEntry edm_euler();
 SolverEntry euler();
 SolverEntry euler_ancestral();
+SolverEntry flow_dpmpp_2m();
 SolverEntry flow_euler();
 SolverEntry flow_heun();
 SolverEntry heun();
@@ -29,7 +30,7 @@ SolverEntry unipc();
 const std::vector<SolverEntry>& solver_table() {
   static const std::vector<SolverEntry> table = {
       ddim(), ddpm(), deis(), dpm2(), dpm2_ancestral(), dpmpp_2m(), dpmpp_2m_sde(),
-      dpmpp_3m(), dpmpp_2s(), edm_dpmpp_2m(), edm_euler(), euler(), euler_ancestral(), flow_euler(),
+      dpmpp_3m(), dpmpp_2s(), edm_dpmpp_2m(), edm_euler(), euler(), euler_ancestral(), flow_dpmpp_2m(), flow_euler(),
       flow_heun(), heun(), lcm(), lms(), pndm(), tcd(), unipc(),
   };
   return table;
