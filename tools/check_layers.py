@@ -17,7 +17,7 @@ def read_layers():
 
 def folder_of(path, rows):
     parts = path.split("/")
-    for n in (2, 1):
+    for n in (3, 2, 1):
         if "/".join(parts[:n]) in rows:
             return "/".join(parts[:n])
     return None

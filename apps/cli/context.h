@@ -32,5 +32,6 @@ Command models_command(CLI::App& app, Context& context);
 Command list_command(CLI::App& app, Context& context);
 Command lab_calibrate(CLI::App& lab, Context& context);
 Command lab_eval(CLI::App& lab, Context& context);
+Command lab_card(CLI::App& lab, Context& context);
 
 }  // namespace safelight::app

@@ -3,15 +3,20 @@
 
 #include "apps/cli/context.h"
 #include "bridge/diagnosis.h"
-#include "engine/training/captions.h"
+#include "common/base/json_read.h"
+#include "engine/training/scenes/captions.h"
+#include "engine/training/recipe.h"
 
 namespace safelight::app {
 namespace {
 
-std::vector<std::string> scene_prompts(int n) {
+// Captions of the world that the model was trained on.
+std::vector<std::string> scene_prompts(const std::filesystem::path& model, int n) {
+  SceneOptions options;
+  if (const auto file = model / "safelight.json"; std::filesystem::exists(file))
+    if (const Json json = read_json(file); json.contains("scenes")) options = scene_options_from_json(json["scenes"]);
   std::vector<std::string> out;
-  const SceneOptions options;
-  for (int i = 0; i < n; ++i) out.push_back(caption(make_scene(options, 0xCA11B, static_cast<std::uint64_t>(i)), options, static_cast<std::uint64_t>(i)));
+  for (int i = 0; i < n; ++i) out.push_back(caption(make_scene(options, 0xCA11B, static_cast<std::uint64_t>(i)), static_cast<std::uint64_t>(i)).text);
   return out;
 }
 
@@ -31,7 +36,7 @@ Command lab_calibrate(CLI::App& lab, Context& context) {
             const auto scratch = std::filesystem::temp_directory_path() / fmt::format("safelight-calibrate-{}", ::getpid());
             catch_interrupts();
             ProgressBar bar(true);
-            const Baseline b = calibrate(context.engine(), a->model, scratch, scene_prompts(a->runs + a->held_out),
+            const Baseline b = calibrate(context.engine(), a->model, scratch, scene_prompts(context.engine().find_model(a->model), a->runs + a->held_out),
                                          {.runs = a->runs, .held_out_runs = a->held_out, .progress = [&](const std::string& what, double part) { bar.show(what, part, 0); }, .stop = stop_requested});
             std::filesystem::remove_all(scratch);
             const Json json = {{"model", context.engine().find_model(a->model).string()}, {"runs", b.runs}, {"series", b.series.size()},

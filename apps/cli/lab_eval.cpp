@@ -1,111 +1,180 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <cmath>
+#include <chrono>
+#include <cstdio>
+#include <set>
 
 #include "apps/cli/context.h"
+#include "apps/cli/lab_eval_attention.h"
+#include "apps/cli/lab_eval_board.h"
+#include "apps/cli/lab_eval_sheet.h"
+#include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/base/json_read.h"
 #include "common/formats/png.h"
-#include "engine/training/captions.h"
-#include "engine/training/scene_checker.h"
+#include "engine/training/recipe.h"
+#include "engine/training/checker/scene_structure.h"
 
 namespace safelight::app {
 namespace {
 
-struct Score {
-  int right = 0, total = 0;
-  Json json() const {  // with the 95 % Wilson interval
-    const double n = std::max(total, 1), p = right / n, z = 1.96, d = 1 + z * z / n;
-    const double centre = (p + z * z / (2 * n)) / d, half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / d;
-    return {{"right", right}, {"of", total}, {"rate", p}, {"low", centre - half}, {"high", centre + half}};
-  }
-};
-
-struct Prompt {
-  std::string text;
-  bool held_out = false;
-};
-
-std::vector<Prompt> single_prompts(int n) {
-  std::vector<Prompt> out;
-  for (int i = 0; i < n; ++i) {  // walks all pairs before it repeats one
-    const int pair = (i * 31) % (kShapes * kColours);
-    const auto shape = static_cast<Shape>(pair % kShapes);
-    const auto colour = static_cast<Colour>(pair / kShapes);
-    out.push_back({std::string("a ") + name(colour) + " " + name(shape), held_out(shape, colour)});
-  }
-  return out;
-}
-
-std::vector<Prompt> pair_prompts(int n) {
-  std::vector<Prompt> out;
-  const SceneOptions options;
-  for (std::uint64_t i = 0; static_cast<int>(out.size()) < n; ++i) {
-    const Scene s = make_scene(options, 0xE7A1, i);
-    if (s.objects.size() != 2) continue;
-    const auto& [a, b] = std::pair{s.objects[0], s.objects[1]};
-    const bool wide = std::abs(a.x - b.x) >= std::abs(a.y - b.y);
-    const char* relation = wide ? (a.x < b.x ? "left of" : "right of") : (a.y < b.y ? "above" : "below");
-    out.push_back({fmt::format("a {} {} {} a {} {}", name(a.colour), name(a.shape), relation, name(b.colour), name(b.shape)), false});
-  }
-  return out;
-}
-
-// Unselected pictures in prompt order, eight a row.
-Image sheet_of(const std::vector<Image>& images) {
-  const int side = images.front().width, columns = 8, rows = (static_cast<int>(images.size()) + columns - 1) / columns, gap = 4;
-  Image sheet{.width = columns * (side + gap) + gap, .height = rows * (side + gap) + gap, .channels = 3, .pixels = {}};
-  sheet.pixels.assign(static_cast<std::size_t>(sheet.width * sheet.height * 3), 40);
-  for (std::size_t i = 0; i < images.size(); ++i) {
-    const int x0 = gap + static_cast<int>(i) % columns * (side + gap), y0 = gap + static_cast<int>(i) / columns * (side + gap);
-    for (int y = 0; y < side; ++y)
-      std::copy_n(images[i].pixels.begin() + y * side * 3, side * 3, sheet.pixels.begin() + ((y0 + y) * sheet.width + x0) * 3);
-  }
-  return sheet;
-}
+constexpr int kMostAtOnce = 16;  // pictures of one request
 
 struct Arguments {
-  std::string model = "signs-nano", sheet;
-  int count = 100;
+  GenerateRequest request;       // model and sampling
+  std::vector<std::string> tasks;
+  std::string out, shard = "1/1";
+  int count = 100, seeds = 4;
+  bool attention = false;
+};
+
+struct Shard {
+  int index = 1, of = 1;
+};
+
+Shard shard_of(const std::string& text) {
+  Shard s;
+  char rest = 0;
+  if (std::sscanf(text.c_str(), "%d/%d%c", &s.index, &s.of, &rest) != 2 || s.of < 1 || s.index < 1 || s.index > s.of)
+    throw Error(ErrorCode::invalid_argument, "--shard '" + text + "': expected i/n with 1 <= i <= n, for example 2/4");
+  return s;
+}
+
+// The world that the model was trained on.
+SceneOptions world_of(const std::filesystem::path& model) {
+  const auto file = model / "safelight.json";
+  if (!std::filesystem::exists(file)) return {};
+  const Json json = read_json(file);
+  return json.contains("scenes") ? scene_options_from_json(json["scenes"]) : SceneOptions{};
+}
+
+struct NumberedPrompt {
+  EvalPrompt prompt;
+  int number = 0;   // within its task
+};
+
+class Evaluation {
+ public:
+  Evaluation(const Arguments& a, Context& context)
+      : a_(a), context_(context), model_(context.engine().find_model(a.request.model)), world_(world_of(model_)),
+        scratch_(std::filesystem::temp_directory_path() / fmt::format("safelight-eval-{}", ::getpid())) {
+    const Shard shard = shard_of(a.shard);
+    const std::vector<std::string> tasks = a.tasks.empty() ? eval_tasks(world_) : a.tasks;
+    for (const std::string& task : tasks) {
+      int number = 0;
+      for (const EvalPrompt& p : eval_prompts(task, world_, a.count)) {
+        if (number % shard.of == shard.index - 1) prompts_.push_back({p, number});
+        ++number;
+      }
+    }
+    tasks_ = std::max<std::size_t>(tasks.size(), 1);
+  }
+  ~Evaluation() {
+    std::error_code ignored;
+    std::filesystem::remove_all(scratch_, ignored);
+  }
+
+  void run() {
+    try {
+      for (const NumberedPrompt& prompt : prompts_)
+        for (int seed = 0; seed < a_.seeds && !stop_requested();) seed += draw(prompt, seed);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::cancelled) throw;  // what was reached is reported
+    }
+  }
+
+  bool finished() const { return done_ == total(); }
+  std::vector<std::string> table() const { return board_.table(); }
+
+  Json json() const {
+    Json json = {{"model", model_.string()}, {"world", to_json(world_)}, {"settings", settings_}, {"prompts_per_task", a_.count}, {"seeds", a_.seeds},
+                 {"shard", a_.shard}, {"pictures", done_}, {"of_pictures", total()}, {"finished", finished()}, {"seconds", seconds()}, {"unknown_words", unknown_words_}};
+    json.update(board_.json());
+    return json;
+  }
+
+  void write(const std::filesystem::path& out) const {
+    std::filesystem::create_directories(out);
+    write_file_atomic(out / "board.json", json().dump(2) + "\n");
+    std::string lines;
+    for (const SheetPicture& p : pictures_) lines += p.judged.json().dump() + "\n";
+    write_file_atomic(out / "pictures.jsonl", lines);
+    if (pictures_.empty()) return;
+    if (const Image sheet = sheet_of(pictures_); sheet.width > 0) write_file_atomic(out / "sheet.png", encode_png(sheet, {}));
+    write_file_atomic(out / "sheet.html", sheet_page("Pictures of " + a_.request.model, table(), pictures_));
+  }
+
+ private:
+  int total() const { return static_cast<int>(prompts_.size()) * a_.seeds; }
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+  // Draws and judges as many seeds of a prompt as fit into one request; returns how many. Attention is stored for the first picture
+  // of a request only, so that each gets its own where it is asked for.
+  int draw(const NumberedPrompt& prompt, int first_seed) {
+    GenerateRequest request = a_.request;
+    request.prompt = prompt.prompt.text;
+    request.seed = static_cast<std::uint64_t>(first_seed);
+    request.count = a_.attention ? 1 : std::min(a_.seeds - first_seed, kMostAtOnce);
+    request.probes = a_.attention ? "full" : "none";
+    const auto directory = a_.attention ? scratch_ / std::to_string(done_) : std::filesystem::path();
+    const FinishedRun run = context_.engine().generate(request, {}, directory, {.progress = {}, .cancelled = stop_requested});
+    settings_ = run.result.resolved;
+    for (const char* varying : {"prompt", "seed", "count", "probes"}) settings_.erase(varying);
+    unknown_words_.insert(run.result.unknown_words.begin(), run.result.unknown_words.end());
+    for (std::size_t i = 0; i < run.result.images.size(); ++i) judge(prompt, request.seed + i, run.result.images[i], directory);
+    if (a_.attention) std::filesystem::remove_all(directory);
+    const double left = seconds() / std::max(done_, 1) * (total() - done_);
+    bar_.show("evaluating", static_cast<double>(done_) / total(), left, fmt::format("{}, {} of {},", prompt.prompt.task, done_, total()));
+    return request.count;
+  }
+
+  void judge(const NumberedPrompt& prompt, std::uint64_t seed, const Image& image, const std::filesystem::path& trace) {
+    if (image.width != image.height) throw Error(ErrorCode::unsupported, "only square pictures can be judged");
+    const PromptClaims claims = parse_prompt(prompt.prompt.text);
+    const SeenScene scene = see(image.pixels.data(), image.width);
+    Judged judged{.prompt = prompt.prompt, .seed = seed, .check = check_scene(scene, claims), .problems = structural_problems(scene), .attention = {}};
+    if (!trace.empty()) judged.attention = attention_overlaps(TraceReader(trace), scene, claims, judged.check);
+    board_.add(judged);
+    ++done_;
+    if (a_.out.empty()) return;
+    const bool on_sheet = seed == 0 && static_cast<std::size_t>(prompt.number) * tasks_ < kSheetPictures;
+    pictures_.push_back({std::move(judged), prompt.number, encode_png(image, {}), on_sheet ? image : Image{}});
+  }
+
+  const Arguments& a_;
+  Context& context_;
+  std::filesystem::path model_;
+  SceneOptions world_;
+  std::filesystem::path scratch_;
+  std::vector<NumberedPrompt> prompts_;
+  std::size_t tasks_ = 1;
+  int done_ = 0;
+  Board board_;
+  std::vector<SheetPicture> pictures_;   // with --out alone
+  Json settings_ = Json::object();
+  std::set<std::string> unknown_words_;
+  ProgressBar bar_{true};
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 int eval(const Arguments& a, Context& context) {
   catch_interrupts();
-  ProgressBar bar(true);
-  std::map<std::string, Score> scores;
-  std::vector<Image> shown;
-  Json wrong = Json::array();
-  int done = 0;
-  for (const auto& [task, prompts] : {std::pair{std::string("single"), single_prompts(a.count)}, {std::string("pair"), pair_prompts(a.count)}})
-    for (std::size_t i = 0; i < prompts.size() && !stop_requested(); ++i) {
-      GenerateRequest request;
-      request.model = a.model;
-      request.prompt = prompts[i].text;
-      request.seed = 1000 + i;
-      request.probes = "none";
-      const Image image = context.engine().generate(request, {}, {}, {}).result.images.front();
-      const CheckResult r = check_image(image.pixels.data(), image.width, parse_prompt(prompts[i].text));
-      const auto count = [&](const std::string& key, bool right) { scores[key].right += right, ++scores[key].total; };
-      if (task == "single") {
-        count("single: shape and colour", r.shape_right && r.colour_right);
-        count(prompts[i].held_out ? "single: shape and colour, held out" : "single: shape and colour, seen", r.shape_right && r.colour_right);
-        count("single: shape", r.shape_right);
-        count("single: colour", r.colour_right);
-        if (shown.size() < 64) shown.push_back(image);
-      } else {
-        count("pair: both objects", r.shape_right && r.colour_right && r.count_right);
-        count("pair: relation", r.relation_right);
-        count("pair: all", r.all());
-      }
-      if (!r.reason.empty()) wrong.push_back({{"prompt", prompts[i].text}, {"seed", request.seed}, {"reason", r.reason}});
-      bar.show("evaluating", static_cast<double>(++done) / (2.0 * a.count), 0, prompts[i].text + ",");
-    }
-  if (!a.sheet.empty() && !shown.empty()) write_file_atomic(a.sheet, encode_png(sheet_of(shown), {}));
-  Json board = Json::object();
-  for (const auto& [task, score] : scores) board[task] = score.json();
-  if (context.common.json) print_json({{"model", a.model}, {"scores", board}, {"wrong", wrong}});
+  Json json;
+  std::vector<std::string> table;
+  {
+    Evaluation evaluation(a, context);
+    evaluation.run();
+    if (!a.out.empty()) evaluation.write(a.out);
+    json = evaluation.json();
+    table = evaluation.table();
+  }
+  if (!json["finished"].get<bool>()) note(fmt::format("stopped after {} of {} pictures", json["pictures"].get<int>(), json["of_pictures"].get<int>()));
+  if (a.attention && json["all"]["attention_iou"].is_null()) note("the runs stored no attention maps");
+  for (const Json& word : json["unknown_words"]) note("the model does not know the word '" + word.get<std::string>() + "'");
+  if (context.common.json) print_json(json);
   else
-    for (const auto& [task, s] : board.items())
-      print_line(fmt::format("{:<36} {:>4} of {:<4} {:.2f}  ({:.2f} to {:.2f})", task, s["right"].get<int>(), s["of"].get<int>(), s["rate"].get<double>(), s["low"].get<double>(), s["high"].get<double>()));
+    for (const std::string& line : table) print_line(line);
   return 0;
 }
 
@@ -113,10 +182,18 @@ int eval(const Arguments& a, Context& context) {
 
 Command lab_eval(CLI::App& lab, Context& context) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* c = lab.add_subcommand("eval", "Score an embedded model's pictures with the scene checker");
-  c->add_option("model", a->model, "name or directory");
+  a->request.model = "signs-nano";
+  CLI::App* c = lab.add_subcommand("eval", "Score an embedded model's pictures: claims of the prompts, structure, attention");
+  c->add_option("model", a->request.model, "name or directory");
   c->add_option("--count", a->count, "prompts per task")->check(CLI::Range(1, 100'000));
-  c->add_option("--sheet", a->sheet, "write the first 64 pictures, unselected, to this PNG");
+  c->add_option("--seeds", a->seeds, "pictures per prompt, of the seeds 0, 1, ...")->check(CLI::Range(1, 1000));
+  c->add_option("--tasks", a->tasks, "tasks, comma separated; without it all that the model's world knows")->delimiter(',');
+  c->add_option("--steps", a->request.steps, "denoising steps");
+  c->add_option_function<double>("--guidance", [a](const double& v) { a->request.guidance = v; }, "guidance scale");
+  c->add_option("--scheduler", a->request.scheduler.solver, "see `safelight list schedulers`");
+  c->add_option("--out", a->out, "directory for board.json, pictures.jsonl, sheet.png and sheet.html");
+  c->add_flag("--attention", a->attention, "also compare attention maps with the objects that are seen (slow: one picture at a time)");
+  c->add_option("--shard", a->shard, "i/n: every n-th prompt from the i-th on");
   return {c, [a, &context] { return eval(*a, context); }};
 }
 

@@ -1,27 +1,11 @@
 // safelight: the command line. Parses, runs one command, turns errors into an exit status.
-#include <cstdlib>
-
-#include <unistd.h>
-
 #include "apps/cli/context.h"
 #include "apps/lab/lab.h"
+#include "apps/lab/process_settings.h"
 #include "common/base/error.h"
+#include "common/formats/png.h"
 
 namespace {
-
-// OpenBLAS 0.3.21 takes newer processors for a Haswell and runs their matrix products at half speed. It reads its choice
-// when it is loaded, so the program starts itself once more with the right one.
-void choose_blas_kernels(char** argv) {
-#if defined(__x86_64__)
-  if (std::getenv("OPENBLAS_CORETYPE") || std::getenv("SAFELIGHT_STARTED")) return;
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512vl")) return;
-  ::setenv("OPENBLAS_CORETYPE", "SkylakeX", 1);
-  ::setenv("SAFELIGHT_STARTED", "1", 1);
-  ::execv("/proc/self/exe", argv);
-#else
-  (void)argv;
-#endif
-}
 
 int tell_error(const safelight::app::Context& context, std::string_view code, const std::string& message, int status) {
   using namespace safelight::app;
@@ -45,9 +29,9 @@ int run(int argc, char** argv) {
   std::vector<Command> commands = {generate_command(parser, context), diagnose_command(parser, context), report_command(parser, context),
                                    replay_command(parser, context),   runs_command(parser, context),     models_command(parser, context),
                                    list_command(parser, context)};
-  CLI::App* lab = parser.add_subcommand("lab", "The laboratory: train, calibrate, verify, eval");
+  CLI::App* lab = parser.add_subcommand("lab", "The laboratory: train, eval, card, calibrate, verify, record");
   lab->require_subcommand(1);
-  for (Command c : {lab_train(*lab, context.common), lab_record(*lab, context.common), lab_verify(*lab, context.common), lab_calibrate(*lab, context), lab_eval(*lab, context)})
+  for (Command c : {lab_train(*lab, context.common, [](const Image& image) { return encode_png(image, {}); }), lab_record(*lab, context.common), lab_verify(*lab, context.common), lab_calibrate(*lab, context), lab_eval(*lab, context), lab_card(*lab, context)})
     commands.push_back(c);
   try {
     parser.parse(argc, argv);
@@ -68,6 +52,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  choose_blas_kernels(argv);
+  using namespace safelight;
+  app::start_with_settings(argv);
   return run(argc, argv);
 }

@@ -4,10 +4,11 @@
 #include <vector>
 
 #include "apps/lab/console.h"
+#include "apps/lab/training_look.h"
 
 namespace safelight::app {
 
-Command lab_train(CLI::App& parent, const Common& common);
+Command lab_train(CLI::App& parent, const Common& common, PictureEncoder encode = {});
 Command lab_record(CLI::App& parent, const Common& common);
 Command lab_verify(CLI::App& parent, const Common& common);
 

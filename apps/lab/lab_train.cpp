@@ -1,7 +1,9 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
+#include <thread>
 
 #include "apps/lab/lab.h"
 #include "engine/training/train.h"
@@ -15,8 +17,9 @@ struct Arguments {
   int threads = 0;
 };
 
-int train_command(const Arguments& a, const Common& common) {
-  if (a.threads > 0) at::set_num_threads(a.threads);
+int train_command(const Arguments& a, const Common& common, const PictureEncoder& encode) {
+  const int threads = a.threads > 0 ? a.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  at::set_num_threads(threads);
   catch_interrupts();
   ProgressBar bar(true);
   TrainOptions options;
@@ -25,33 +28,35 @@ int train_command(const Arguments& a, const Common& common) {
   options.stages = a.stages;
   options.device = a.device;
   if (a.minutes > 0) options.minutes = a.minutes;
+  options.revision = SAFELIGHT_REVISION;
   options.stop = stop_requested;
+  options.evaluate = [&](const std::filesystem::path& model, const std::string& stage, int64_t samples) {
+    return look_at(model.string().find('/') == std::string::npos ? "./" / model : model, stage, samples, threads, encode);
+  };
   options.progress = [&](const TrainProgress& p) {
     bar.show(p.stage, static_cast<double>(p.samples) / static_cast<double>(p.total), p.seconds_left,
              fmt::format("{} of {}, {:.0f} samples/s, loss {:.4f},", p.samples, p.total, p.samples_per_s, p.loss));
   };
   const TrainReport report = train(Recipe::read(a.recipe), options);
-  const Json json = {{"finished", report.finished}, {"autoencoder_samples", report.autoencoder_samples},
-                     {"denoiser_samples", report.denoiser_samples}, {"model", report.model.string()}};
+  const Json json = {{"finished", report.finished}, {"samples", report.samples}, {"model", report.model.string()}};
   if (common.json) print_json(json);
-  else print_line(fmt::format("{}; {} autoencoder and {} denoiser samples; model in {}", report.finished ? "finished" : "stopped, call again to go on",
-                              report.autoencoder_samples, report.denoiser_samples, report.model.string()));
+  else print_line(fmt::format("{}; samples {}; model in {}", report.finished ? "finished" : "stopped, call again to go on", Json(report.samples).dump(), report.model.string()));
   return 0;
 }
 
 }  // namespace
 
-Command lab_train(CLI::App& parent, const Common& common) {
+Command lab_train(CLI::App& parent, const Common& common, PictureEncoder encode) {
   auto a = std::make_shared<Arguments>();
   CLI::App* c = parent.add_subcommand("train", "Train an embedded model from a recipe; resumes where it was stopped");
   c->add_option("recipe", a->recipe, "TOML file, for example recipes/signs-nano.toml")->required();
   c->add_option("--out", a->out, "directory for checkpoints, log and the finished model")->required();
-  c->add_option("--from", a->from, "start from this model's weights with fresh moments");
+  c->add_option("--from", a->from, "start from this model's weights with fresh moments; distillation: the teacher");
   c->add_option("--minutes", a->minutes, "stop cleanly after this time")->check(CLI::NonNegativeNumber);
-  c->add_option("--stages", a->stages, "all, autoencoder or denoiser");
+  c->add_option("--stages", a->stages, "all, or some of autoencoder, text, denoiser, distillation, separated by commas");
   c->add_option("--device", a->device, "cpu or cuda");
   c->add_option("--threads", a->threads, "threads to compute with");
-  return {c, [a, &common] { return train_command(*a, common); }};
+  return {c, [a, &common, encode] { return train_command(*a, common, encode); }};
 }
 
 }  // namespace safelight::app

@@ -64,7 +64,7 @@ AutoencoderKl::Resnet::Resnet(const ParameterScope& p, int64_t in, int64_t out, 
 }
 
 at::Tensor AutoencoderKl::Resnet::forward(const at::Tensor& x, const ForwardHooks& hooks) const {
-  const at::Tensor h = conv2(at::silu(norm2(conv1(at::silu(norm1(x))))));
+  const at::Tensor h = conv2(norm2.silu(conv1(norm1.silu(x))));
   return hooks.block(path, (shortcut ? (*shortcut)(x) : x) + h);
 }
 
@@ -141,7 +141,7 @@ LatentGaussian AutoencoderKl::encode(const at::Tensor& pixels, const ForwardHook
     if (stage.resample) x = (*stage.resample)(at::constant_pad_nd(x, {0, 1, 0, 1}));
     x = hooks.block(stage.path, x);
   }
-  x = encoder_.conv_out(at::silu(encoder_.norm_out(encoder_.mid(x, hooks))));
+  x = encoder_.conv_out(encoder_.norm_out.silu(encoder_.mid(x, hooks)));
   if (quant_) x = (*quant_)(x);
   const auto halves = x.chunk(2, 1);
   return {.moments = x, .mean = halves[0], .logvar = halves[1].clamp(-30.0, 20.0)};
@@ -155,7 +155,7 @@ at::Tensor AutoencoderKl::decode(const at::Tensor& latents, const ForwardHooks& 
     if (stage.resample) x = (*stage.resample)(at::upsample_nearest2d(x, {x.size(2) * 2, x.size(3) * 2}));
     x = hooks.block(stage.path, x);
   }
-  return decoder_.conv_out(at::silu(decoder_.norm_out(x)));
+  return decoder_.conv_out(decoder_.norm_out.silu(x));
 }
 
 }  // namespace safelight

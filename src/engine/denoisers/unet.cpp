@@ -58,7 +58,7 @@ at::Tensor Unet::forward(const UnetInputs& in, const ForwardHooks& hooks) const 
       x = (*stage.resample)(at::upsample_nearest2d(x, {skips.back().size(2), skips.back().size(3)}));
     x = hooks.block(stage.path, x);
   }
-  return conv_out_(at::silu(norm_out_(x)));
+  return conv_out_(norm_out_.silu(x));
 }
 
 }  // namespace safelight

@@ -104,4 +104,10 @@ UnetConfig UnetConfig::from_json(const Json& json, const std::string& where) {
   return c;
 }
 
+int64_t UnetConfig::attention_stride() const {
+  for (std::size_t i = 0; i < down_attention.size(); ++i)
+    if (down_attention[i]) return int64_t{1} << i;
+  return int64_t{1} << (down_attention.size() - 1);  // the middle block always attends
+}
+
 }  // namespace safelight

@@ -31,6 +31,8 @@ struct UnetConfig {
   int64_t addition_time_embed_dim = 0;
   int64_t projection_class_embeddings_input_dim = 0;
 
+  // Of the finest level with cross-attention, against the latents; each level halves the side.
+  int64_t attention_stride() const;
   // Throws Error(corrupt_file or unsupported) naming `where` and the key.
   static UnetConfig from_json(const Json& json, const std::string& where);
 };

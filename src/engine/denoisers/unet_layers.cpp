@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/tensor/attention.h"
+#include "engine/tensor/fused.h"
 
 namespace safelight {
 
@@ -30,9 +31,9 @@ ResnetBlock::ResnetBlock(const ParameterScope& p, int64_t in, int64_t out, int64
 }
 
 at::Tensor ResnetBlock::forward(const at::Tensor& x, const UnetPass& pass) const {
-  at::Tensor h = conv1_(at::silu(norm1_(x)));
+  at::Tensor h = conv1_(norm1_.silu(x));
   h = h + time_(pass.time).unsqueeze(-1).unsqueeze(-1);
-  h = conv2_(at::silu(norm2_(h)));
+  h = conv2_(norm2_.silu(h));
   return pass.hooks.block(path_, (shortcut_ ? (*shortcut_)(x) : x) + h);
 }
 
@@ -70,8 +71,7 @@ Transformer2d::Block::Block(const ParameterScope& p, const TransformerShape& s)
 at::Tensor Transformer2d::Block::forward(at::Tensor x, const UnetPass& pass) const {
   x = x + attn1.forward(norm1(x), pass);
   x = x + attn2.forward(norm2(x), pass);
-  const auto parts = gate(norm3(x)).chunk(2, -1);  // GEGLU, Shazeer, arXiv:2002.05202
-  return x + out(parts[0] * at::gelu(parts[1]));
+  return x + out(geglu(gate(norm3(x))));
 }
 
 Transformer2d::Transformer2d(const ParameterScope& p, const TransformerShape& s)

@@ -6,6 +6,7 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "engine/families/adapters.h"
 #include "engine/families/parts.h"
 #include "engine/weights/single_file_map.h"
 #include "engine/weights/weight_file.h"
@@ -47,6 +48,8 @@ struct Source {
 Source open_source(const ConvertRequest& r) {
   Source s;
   s.files = std::filesystem::is_directory(r.source) ? directory_files(r.source) : single_file(r.source, r.base, r.vocabulary);
+  const std::vector<AdapterChoice> own = own_adapters(*s.files);
+  if (!own.empty()) s.files = with_adapters(std::move(s.files), own, {});
   for (const char* name : kComponents) {
     if (!s.files->has(name)) continue;
     s.components[name] = s.files->component(name);
@@ -125,7 +128,11 @@ void copy_rest(const Source& s, const ConvertRequest& r, const std::filesystem::
   }
   for (const auto& [tokenizer, encoder] : {std::pair{"tokenizer", "text_encoder"}, {"tokenizer_2", "text_encoder_2"}, {"tokenizer_3", "text_encoder_3"}})
     if (s.components.contains(encoder)) std::filesystem::copy(s.files->tokenizer(tokenizer), out / tokenizer, std::filesystem::copy_options::recursive);
-  if (std::filesystem::exists(r.source / "safelight.json")) std::filesystem::copy(r.source / "safelight.json", out / "safelight.json");
+  if (const auto about = r.source / "safelight.json"; std::filesystem::exists(about)) {
+    Json json = read_json(about);
+    if (json.is_object()) json.erase("adapters");  // merged in by now
+    write_file_atomic(out / "safelight.json", json.dump(2) + "\n");
+  }
 }
 
 void to_directory(const Source& s, const ConvertRequest& r, const std::filesystem::path& out, Report& report, const std::function<void(const std::string&, double)>& progress) {

@@ -7,6 +7,7 @@
 
 #include <bit>
 #include <chrono>
+#include <thread>
 
 #include "common/api/json.h"
 #include "common/base/error.h"
@@ -69,7 +70,8 @@ std::vector<std::array<double, 3>> measure_latent_to_rgb(const Autoencoder& auto
 }
 
 Engine::Engine(EngineSettings settings) : settings_(std::move(settings)) {
-  if (settings_.threads > 0) at::set_num_threads(settings_.threads);
+  // libtorch's own default counts cores by a library that sees one on some virtual machines.
+  at::set_num_threads(settings_.threads > 0 ? settings_.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
 }
 
 std::vector<std::filesystem::path> Engine::list_models() const {

@@ -37,6 +37,7 @@ class Controlled final : public Denoiser {
   GuidanceKind guidance() const override { return inner_->guidance(); }
   Beside beside() const override { return inner_->beside(); }
   std::vector<std::string> block_names() const override { return names_; }
+  int64_t attention_stride() const override { return inner_->attention_stride(); }
 
  private:
   int64_t residuals() const {

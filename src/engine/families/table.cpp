@@ -31,7 +31,10 @@ std::string class_of(const ModelFiles& model) {
 Components open_model(const std::filesystem::path& path, const OpenOptions& options) {
   if (!std::filesystem::exists(path)) throw Error(ErrorCode::not_found, "model '" + path.string() + "' is not there; see `safelight models list`");
   std::unique_ptr<const ModelFiles> model = std::filesystem::is_directory(path) ? directory_files(path) : single_file(path, options.base, options.vocabulary);
-  if (!options.adapters.empty() || !options.embeddings.empty()) model = with_adapters(std::move(model), options.adapters, options.embeddings);
+  const std::vector<AdapterChoice> own = own_adapters(*model);
+  std::vector<AdapterChoice> adapters = own;
+  adapters.insert(adapters.end(), options.adapters.begin(), options.adapters.end());
+  if (!adapters.empty() || !options.embeddings.empty()) model = with_adapters(std::move(model), adapters, options.embeddings);
   const Family* found = nullptr;
   std::string known;
   for (const Family& family : family_table()) {
@@ -46,7 +49,9 @@ Components open_model(const std::filesystem::path& path, const OpenOptions& opti
     throw Error(ErrorCode::unsupported, "no family knows the model in '" + path.string() + "' (" + class_of(*model) +
                                             ", " + std::to_string(model->tensors().size()) + " tensors: " + seen + ", ...); known: " + known);
   }
-  return found->open(*model, options);
+  Components components = found->open(*model, options);
+  for (const AdapterChoice& adapter : own) components.weights.push_back({"adapter", adapter.file});
+  return components;
 }
 
 }  // namespace safelight

@@ -81,6 +81,8 @@ class Denoiser {
   // Noise levels that the family chooses itself instead of its scheduler's spacing.
   virtual CustomSteps own_steps(int /*steps*/, int64_t /*height*/, int64_t /*width*/) const { return {}; }
   virtual std::vector<std::string> block_names() const = 0;  // in forward order, as hooks report them
+  // Latent cells per side of a cell of the finest feature map that attends to the text.
+  virtual int64_t attention_stride() const { return 1; }
 };
 
 class Autoencoder {

@@ -92,7 +92,8 @@ RunState::RunState(const Components& c, const GenerateRequest& asked, RunOptions
     blocks = blocks || probe->needs().blocks;
   }
   if (!attention && !blocks) return;
-  ForwardWatch::Plan plan{.attention = attention, .blocks = blocks, .height = latent_height_, .width = latent_width_};
+  const int64_t stride = c.denoiser->attention_stride();
+  ForwardWatch::Plan plan{.attention = attention, .blocks = blocks, .height = (latent_height_ + stride - 1) / stride, .width = (latent_width_ + stride - 1) / stride};
   while (plan.height * plan.width > 1024 && plan.height % 2 == 0 && plan.width % 2 == 0) plan.height /= 2, plan.width /= 2;
   watch.emplace(plan);
 }

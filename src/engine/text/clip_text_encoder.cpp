@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "engine/tensor/attention.h"
+#include "engine/tensor/fused.h"
 #include "engine/weights/config_reader.h"
 
 namespace safelight {
@@ -62,7 +63,7 @@ at::Tensor ClipTextEncoder::Layer::forward(const at::Tensor& x, const at::Tensor
   call.scale = 1.0 / std::sqrt(static_cast<double>(call.q.size(-1)));
   const at::Tensor y = x + out(attention(std::move(call), hooks));
   const at::Tensor h = fc1(norm2(y));
-  return hooks.block(path, y + fc2(quick_gelu ? h * at::sigmoid(1.702 * h) : at::gelu(h)));
+  return hooks.block(path, y + fc2(quick_gelu ? safelight::quick_gelu(h) : at::gelu(h)));
 }
 
 ClipTextEncoder::ClipTextEncoder(const ParameterScope& p, const ClipTextConfig& config)

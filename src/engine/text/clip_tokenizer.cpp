@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <set>
 #include <sstream>
 
@@ -94,6 +95,11 @@ void ClipTokenizer::read_specials(const std::filesystem::path& directory) {
   const Json& words = config["safelight_words"];
   if (!words.is_array()) corrupt(directory / "tokenizer_config.json", "safelight_words must be a list of words");
   for (const Json& word : words) closed_.insert(word.is_string() ? word.get<std::string>() : "");
+  if (!config.contains("safelight_quoted")) return;
+  const std::string quoted = config["safelight_quoted"].is_string() ? config["safelight_quoted"].get<std::string>() : "";
+  if (quoted != "merged" && quoted != "spelled") corrupt(directory / "tokenizer_config.json", "safelight_quoted must be \"merged\" or \"spelled\"");
+  open_quotes_ = true;
+  spells_quoted_ = quoted == "spelled";
 }
 
 std::vector<std::string> ClipTokenizer::split(std::u32string_view s) const {
@@ -141,8 +147,20 @@ std::vector<ClipTokenizer::Segment> ClipTokenizer::segments(std::string_view tex
   return out;
 }
 
-std::vector<std::string> ClipTokenizer::pieces_of(const std::string& word) const {
+// Words and marks. In a closed vocabulary every mark stands alone: `",` is a quotation mark and a comma.
+std::vector<std::string> ClipTokenizer::words_of(std::string_view text) const {
+  std::vector<std::string> out;
+  for (std::string& word : split(clean_text(text, cleaning_))) {
+    const bool marks = !closed_.empty() && !closed_.contains(word) && std::all_of(word.begin(), word.end(), [](unsigned char c) { return std::ispunct(c); });
+    if (!marks) out.push_back(std::move(word));
+    else for (const char c : word) out.emplace_back(1, c);
+  }
+  return out;
+}
+
+std::vector<std::string> ClipTokenizer::pieces_of(const std::string& word, bool spelled) const {
   if (word == kBegin || word == kEnd) return {word};
+  if (spelled) return word_symbols(word);
   return merge_symbols(word_symbols(word), ranks_);
 }
 
@@ -169,15 +187,18 @@ std::vector<TokenSpan> ClipTokenizer::content(std::string_view utf8, std::vector
   for (const Segment& segment : segments(utf8)) {
     if (segment.special) words.emplace_back(std::string(segment.text), true);
     else
-      for (std::string& word : split(clean_text(segment.text, cleaning_))) words.emplace_back(std::move(word), false);
+      for (std::string& word : words_of(segment.text)) words.emplace_back(std::move(word), false);
   }
+  bool in_quotes = false;
   for (const auto& [word, special] : words) {
+    if (open_quotes_ && !special && word == "\"") in_quotes = !in_quotes;
+    const bool quoted = in_quotes && word != "\"";
     if (const auto learned = added_.find(word); special && learned != added_.end()) {
       for (std::int64_t i = 0; i < learned->second; ++i) out.push_back({vocabulary_.at(word) + i, word, false, i + 1 == learned->second});
       continue;
     }
-    const std::vector<std::string> pieces = special ? std::vector<std::string>{word} : pieces_of(word);
-    if (!closed_.empty() && !special && !closed_.contains(word)) {
+    const std::vector<std::string> pieces = special ? std::vector<std::string>{word} : pieces_of(word, quoted && spells_quoted_);
+    if (!closed_.empty() && !special && !quoted && !closed_.contains(word)) {
       unknown_words.push_back(word);
       continue;
     }
@@ -207,13 +228,14 @@ TokenizedPrompt ClipTokenizer::encode(std::string_view utf8, int max_length) con
   return out;
 }
 
-void write_clip_tokenizer(const std::filesystem::path& directory, const std::vector<std::string>& words,
-                          int max_length) {
+void write_clip_tokenizer(const std::filesystem::path& directory, const WordTokenizer& t) {
   std::unordered_map<std::string, std::size_t> ranks;
   std::vector<std::string> tokens = byte_symbols(), merges;
   for (const std::string& symbol : byte_symbols()) tokens.push_back(symbol + "</w>");
   std::set<std::string> known(tokens.begin(), tokens.end());
-  for (const std::string& word : words) {
+  std::vector<std::string> whole = t.words;
+  whole.insert(whole.end(), t.quoted_words.begin(), t.quoted_words.end());
+  for (const std::string& word : whole) {
     // New merges come last in rank, so they never disturb the words before.
     for (auto pieces = merge_symbols(word_symbols(word), ranks); pieces.size() > 1;
          pieces = merge_symbols(word_symbols(word), ranks)) {
@@ -231,9 +253,10 @@ void write_clip_tokenizer(const std::filesystem::path& directory, const std::vec
   const Json specials = {{"bos_token", kBegin}, {"eos_token", kEnd}, {"unk_token", kEnd}, {"pad_token", kEnd}};
   Json config = specials;
   config["tokenizer_class"] = "CLIPTokenizer";
-  config["model_max_length"] = max_length;
+  config["model_max_length"] = t.max_length;
   config["do_lower_case"] = true;
-  config["safelight_words"] = words;
+  config["safelight_words"] = t.words;
+  if (std::find(t.words.begin(), t.words.end(), "\"") != t.words.end()) config["safelight_quoted"] = t.spells_quoted ? "spelled" : "merged";
   std::filesystem::create_directories(directory);
   write_file_atomic(directory / "vocab.json", vocabulary.dump(0) + "\n");
   write_file_atomic(directory / "merges.txt", merge_text);

@@ -39,7 +39,8 @@ class ClipTokenizer final : public Tokenizer {
   };
   std::vector<Segment> segments(std::string_view text) const;
   std::vector<std::string> split(std::u32string_view text) const;  // words and UTF-8
-  std::vector<std::string> pieces_of(const std::string& word) const;
+  std::vector<std::string> pieces_of(const std::string& word, bool spelled) const;
+  std::vector<std::string> words_of(std::string_view text) const;
   void read_specials(const std::filesystem::path& directory);
 
   std::unordered_map<std::string, std::int64_t> vocabulary_;
@@ -48,12 +49,22 @@ class ClipTokenizer final : public Tokenizer {
   std::unordered_map<std::string, std::int64_t> added_;  // learned words -> how many ids each stands for
   std::int64_t bos_ = 0, eos_ = 0, pad_ = 0, unk_ = 0;
   int max_length_ = 77;
-  std::set<std::string> closed_;  // when not empty, the only words that are known
+  std::set<std::string> closed_;  // when not empty, the only words that are known, but for those in quotes
+  bool open_quotes_ = false;      // closed vocabularies: what stands between quotation marks may be any word
+  bool spells_quoted_ = false;    // words in quotes become one token a letter: nothing is merged
   Cleaning cleaning_ = Cleaning::repaired;
 };
 
+struct WordTokenizer {
+  std::vector<std::string> words;          // the closed vocabulary: a token each
+  std::vector<std::string> quoted_words;   // words in quotes that have a token of their own as well
+  bool spells_quoted = false;              // words in quotes are spelled, a token a letter
+  int max_length = 77;
+};
+
 // Writes the directory of a tokenizer whose tokens are whole words: an ordinary CLIP tokenizer whose merges build each
-// word, with the list "safelight_words" in tokenizer_config.json so that other words are reported instead of spelled.
-void write_clip_tokenizer(const std::filesystem::path& directory, const std::vector<std::string>& words, int max_length);
+// word, with the list "safelight_words" in tokenizer_config.json so that other words are reported instead of spelled. With a
+// quotation mark among the words, "safelight_quoted" ("merged" or "spelled") says what becomes of words in quotes.
+void write_clip_tokenizer(const std::filesystem::path& directory, const WordTokenizer& tokenizer);
 
 }  // namespace safelight

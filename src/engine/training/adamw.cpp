@@ -9,14 +9,21 @@ namespace safelight {
 
 AdamW::AdamW(Parameters& parameters, AdamWSettings settings) : parameters_(parameters), settings_(settings) {
   for (const Parameter& p : parameters_.all()) {
-    first_.push_back(at::zeros_like(p.tensor.detach()));
-    second_.push_back(at::zeros_like(p.tensor.detach()));
-    average_.push_back(p.tensor.detach().clone());
+    weights_.push_back(p.tensor.detach());
+    if (settings.precision != at::kFloat) p.tensor.set_data(weights_.back().to(settings.precision));
+    first_.push_back(at::zeros_like(weights_.back()));
+    second_.push_back(at::zeros_like(weights_.back()));
+    average_.push_back(weights_.back().clone());
   }
 }
 
 void AdamW::reset_average() {
-  for (std::size_t i = 0; i < average_.size(); ++i) average_[i].copy_(parameters_.all()[i].tensor.detach());
+  for (std::size_t i = 0; i < average_.size(); ++i) average_[i].copy_(weights_[i]);
+}
+
+void AdamW::set_weight(std::size_t index, const at::Tensor& value) {
+  weights_[index].copy_(value);
+  parameters_.all()[index].tensor.detach().copy_(value);
 }
 
 double AdamW::step(double learning_rate) {
@@ -24,7 +31,7 @@ double AdamW::step(double learning_rate) {
   const auto& all = parameters_.all();
   at::Tensor squares = at::zeros({}, at::kDouble);
   for (const Parameter& p : all)
-    if (p.tensor.grad().defined()) squares += p.tensor.grad().square().sum().to(at::kCPU, at::kDouble);
+    if (p.tensor.grad().defined()) squares += p.tensor.grad().to(at::kFloat).square().sum().to(at::kCPU, at::kDouble);
   const double norm = std::sqrt(squares.item<double>());
   const bool usable = std::isfinite(norm);
   if (usable) {
@@ -34,9 +41,8 @@ double AdamW::step(double learning_rate) {
     const double correction1 = 1 - std::pow(settings_.beta1, t), correction2 = 1 - std::pow(settings_.beta2, t);
     const double decay = std::min(settings_.ema_decay, (1 + t) / (10 + t));
     for (std::size_t i = 0; i < all.size(); ++i) {
-      const at::Tensor& g = all[i].tensor.grad();
-      if (!g.defined()) continue;
-      at::Tensor w = all[i].tensor.detach();
+      if (!all[i].tensor.grad().defined()) continue;
+      at::Tensor g = all[i].tensor.grad().to(at::kFloat), w = weights_[i];
       if (clip != 1.0) g.mul_(clip);
       first_[i].mul_(settings_.beta1).add_(g, 1 - settings_.beta1);
       second_[i].mul_(settings_.beta2).addcmul_(g, g, 1 - settings_.beta2);
@@ -44,6 +50,7 @@ double AdamW::step(double learning_rate) {
       const at::Tensor denominator = (second_[i] / correction2).sqrt_().add_(settings_.eps);
       w.addcdiv_(first_[i], denominator, -learning_rate / correction1);
       average_[i].lerp_(w, 1 - decay);
+      if (all[i].tensor.scalar_type() != at::kFloat) all[i].tensor.detach().copy_(w);
     }
   }
   for (const Parameter& p : all) p.tensor.mutable_grad() = at::Tensor();

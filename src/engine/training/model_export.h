@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "engine/training/adamw.h"
-#include "engine/training/recipe.h"
+#include "engine/training/train.h"
 
 namespace safelight {
 
@@ -12,7 +12,16 @@ namespace safelight {
 void export_component(const std::filesystem::path& directory, const std::string& weight_file, const Json& config,
                       const Parameters& parameters, const std::vector<at::Tensor>& values, at::ScalarType dtype);
 
-// model_index.json, scheduler/, safelight.json (recommended setting, vocabulary, training record), tokenizer/.
-void export_model_frame(const std::filesystem::path& directory, const Recipe& recipe, const Json& training_record);
+// Members that are added to safelight.json and training.json.
+struct FrameAdditions {
+  Json safelight = Json::object(), training = Json::object();
+};
+
+// model_index.json, scheduler/, safelight.json (recommended setting, world), recipe.toml and training.json: seed, revision,
+// hardware, and for every stage its samples, seconds and curves, read from the log of `options.out`.
+void export_model_frame(const std::filesystem::path& directory, const Recipe& recipe, const TrainOptions& options, const FrameAdditions& more = {});
+
+// The tokenizer of the recipe's world.
+void write_scene_tokenizer(const std::filesystem::path& directory, const Recipe& recipe);
 
 }  // namespace safelight

@@ -11,15 +11,15 @@
 namespace safelight {
 namespace {
 
-Json to_json(const toml::node& node) {
+Json from_toml(const toml::node& node) {
   if (const auto* table = node.as_table()) {
     Json out = Json::object();
-    for (const auto& [key, value] : *table) out[std::string(key.str())] = to_json(value);
+    for (const auto& [key, value] : *table) out[std::string(key.str())] = from_toml(value);
     return out;
   }
   if (const auto* array = node.as_array()) {
     Json out = Json::array();
-    for (const auto& value : *array) out.push_back(to_json(value));
+    for (const auto& value : *array) out.push_back(from_toml(value));
     return out;
   }
   if (const auto v = node.as_integer()) return v->get();
@@ -60,19 +60,82 @@ class Table {
 
 StageRecipe stage(const Json& json, const std::string& where) {
   StageRecipe s;
+  if (json.is_null()) return s;
+  std::string precision = "float32";
   Table t(json, where);
   t.take("samples", s.samples);
   t.take("batch", s.batch);
   t.take("learning_rate", s.learning_rate);
   t.take("warmup_steps", s.warmup_steps);
+  t.take("cooldown", s.cooldown);
   t.take("ema_decay", s.ema_decay);
+  t.take("precision", precision);
   t.finish();
-  if (s.samples < 1 || s.batch < 1 || !(s.learning_rate > 0))
-    throw Error(ErrorCode::invalid_argument, where + ": samples, batch and learning_rate must be positive");
+  if (precision != "float32" && precision != "bfloat16")
+    throw Error(ErrorCode::invalid_argument, where + ": precision '" + precision + "' is unknown; known: float32, bfloat16");
+  s.bfloat16 = precision == "bfloat16";
+  if (s.samples < 1 || s.batch < 1 || !(s.learning_rate > 0) || !(s.cooldown > 0 && s.cooldown <= 1))
+    throw Error(ErrorCode::invalid_argument, where + ": samples, batch and learning_rate must be positive, cooldown in (0, 1]");
   return s;
 }
 
+SceneOptions scenes_of(const Json& json, const std::string& where) {
+  SceneOptions s;
+  Table t(json, where);
+  t.take("shapes", s.shapes);
+  t.take("colours", s.colours);
+  t.take("patterns", s.patterns);
+  t.take("share", s.share);
+  t.finish();
+  double total = 0;
+  for (const double part : s.share) total += part < 0 ? -1e9 : part;
+  if (s.shapes < 2 || s.shapes > kShapes || s.colours < 2 || s.colours > kColours || s.patterns < 1 || s.patterns > kPatterns || !(total > 0))
+    throw Error(ErrorCode::invalid_argument, where + ": shapes 2 to " + std::to_string(kShapes) + ", colours 2 to " + std::to_string(kColours) +
+                                                 ", patterns 1 to " + std::to_string(kPatterns) + ", six shares of which none is negative");
+  return s;
+}
+
+QuotedText quoted_of(const std::string& text) {
+  if (text == "none") return QuotedText::none;
+  if (text == "merged") return QuotedText::merged;
+  if (text == "spelled") return QuotedText::spelled;
+  throw Error(ErrorCode::invalid_argument, "recipe: quoted '" + text + "' is unknown; known: none, merged, spelled");
+}
+
+void take_stages(Table& t, Recipe& r) {
+  Json autoencoder, text, denoiser, distillation;
+  t.take("train_autoencoder", autoencoder);
+  t.take("train_text", text);
+  t.take("train_denoiser", denoiser);
+  t.take("train_distillation", distillation);
+  r.autoencoder = stage(autoencoder, "[train_autoencoder]");
+  r.text = stage(text, "[train_text]");
+  r.denoiser = stage(denoiser, "[train_denoiser]");
+  r.distillation = stage(distillation, "[train_distillation]");
+}
+
+Json parsed(const std::filesystem::path& file, const std::string& text) {
+  try {
+    return from_toml(toml::parse(text));
+  } catch (const toml::parse_error& e) {
+    throw Error(ErrorCode::corrupt_file, "recipe '" + file.string() + "', line " +
+                                             std::to_string(e.source().begin.line) + ": " + std::string(e.description()));
+  }
+}
+
 }  // namespace
+
+Json to_json(const SceneOptions& s) {
+  return {{"shapes", s.shapes}, {"colours", s.colours}, {"patterns", s.patterns}, {"share", s.share}};
+}
+
+SceneOptions scene_options_from_json(const Json& json) {
+  try {
+    return scenes_of(json, "scenes");
+  } catch (const Error& e) {
+    throw Error(ErrorCode::corrupt_file, std::string("safelight.json: ") + e.what());
+  }
+}
 
 Recipe Recipe::read(const std::filesystem::path& file) {
   std::ifstream in(file);
@@ -80,35 +143,39 @@ Recipe Recipe::read(const std::filesystem::path& file) {
   std::stringstream buffer;
   buffer << in.rdbuf();
   Recipe r;
-  r.text = buffer.str();
-  Json json;
-  try {
-    json = to_json(toml::parse(r.text));
-  } catch (const toml::parse_error& e) {
-    throw Error(ErrorCode::corrupt_file, "recipe '" + file.string() + "', line " +
-                                             std::to_string(e.source().begin.line) + ": " + std::string(e.description()));
-  }
-  Table t(json, "recipe '" + file.string() + "'");
-  Json autoencoder, denoiser;
+  r.text_of_file = buffer.str();
+  Table t(parsed(file, r.text_of_file), "recipe '" + file.string() + "'");
+  Json scenes = Json::object();
+  std::string quoted = "none";
   t.take("name", r.name);
+  t.take("summary", r.summary);
   t.take("seed", r.seed);
   t.take("image_px", r.image_px);
-  t.take("max_objects", r.max_objects);
   t.take("text_length", r.text_length);
+  t.take("scenes", scenes);
+  t.take("quoted", quoted);
+  t.take("crop_px", r.crop_px);
   t.take("kl_weight", r.kl_weight);
+  t.take("spelling", r.spelling);
   t.take("text_drop", r.text_drop);
   t.take("min_snr_gamma", r.min_snr_gamma);
+  t.take("attention_weight", r.attention_weight);
   t.take("pool", r.pool);
+  t.take("student_steps", r.student_steps);
+  t.take("teacher_steps", r.teacher_steps);
+  t.take("adapter_rank", r.adapter_rank);
   t.take("text_encoder", r.text_encoder);
   t.take("unet", r.unet);
   t.take("vae", r.vae);
   t.take("scheduler", r.scheduler);
   t.take("recommended", r.recommended);
-  t.take("train_autoencoder", autoencoder);
-  t.take("train_denoiser", denoiser);
+  take_stages(t, r);
   t.finish();
-  r.autoencoder = stage(autoencoder, "[train_autoencoder]");
-  r.denoiser = stage(denoiser, "[train_denoiser]");
+  r.scenes = scenes_of(scenes, "[scenes]");
+  r.scenes.image_px = static_cast<int>(r.image_px);
+  r.quoted = quoted_of(quoted);
+  if (r.pool < 1 || r.student_steps < 1 || r.teacher_steps < 1 || r.adapter_rank < 1)
+    throw Error(ErrorCode::invalid_argument, "recipe '" + file.string() + "': pool, student_steps, teacher_steps and adapter_rank must be positive");
   return r;
 }
 

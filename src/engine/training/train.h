@@ -1,8 +1,9 @@
-// Training of an embedded model from a recipe: autoencoder, then text encoder and denoiser together.
+// Training of an embedded model from a recipe: autoencoder, text encoder, denoiser (with the text encoder), distillation.
 #pragma once
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -11,7 +12,7 @@
 namespace safelight {
 
 struct TrainProgress {
-  std::string stage;             // "autoencoder" or "denoiser"
+  std::string stage;             // "autoencoder", "text", "denoiser" or "distillation"
   int64_t samples = 0, total = 0;
   double samples_per_s = 0;
   double seconds_left = 0;
@@ -21,22 +22,28 @@ struct TrainProgress {
 struct TrainOptions {
   std::filesystem::path out;             // checkpoints, log.jsonl and the finished model go here
   std::optional<double> minutes;         // stop cleanly after this time; training can be resumed
-  std::filesystem::path from;            // start from this model's weights with fresh moments; empty: from the seed
-  std::string stages = "all";            // all, autoencoder, denoiser
+  std::filesystem::path from;            // start from this model's weights with fresh moments; empty: from the seed. The teacher of a distillation
+  std::string stages = "all";            // or some of the stages' names, separated by commas
   double checkpoint_seconds = 120;
+  double evaluate_seconds = 600;         // how often `evaluate` is called
   std::string device = "cpu";            // or "cuda"
+  std::string revision;                  // of the code, for the record
   std::function<void(const TrainProgress&)> progress;
   std::function<bool()> stop;            // asked once per step
+  // Looks at the exported model, writes its sample sheet, and returns what goes into the log; may be null. What it
+  // finds is never used in training.
+  std::function<Json(const std::filesystem::path& model, const std::string& stage, int64_t samples)> evaluate;
 };
 
 struct TrainReport {
   bool finished = false;                 // false: stopped by time or request; call again to resume
-  int64_t autoencoder_samples = 0, denoiser_samples = 0;
+  std::map<std::string, int64_t> samples;  // per stage
   std::filesystem::path model;           // directory of the exported model, present once the denoiser has begun
 };
 
-// Resumes from checkpoints in `out` when they belong to the same recipe; throws Error(conflict) when they do not.
-// The weights depend on recipe, seed and number of samples only (for equal thread count and libtorch version).
+// Resumes from checkpoints in `out` when they belong to the same recipe; throws Error(conflict) when they do not. A stage
+// that is left out is taken as it is in `from`. The weights depend on recipe, seed and number of samples only (for equal
+// thread count and libtorch version).
 TrainReport train(const Recipe& recipe, const TrainOptions& options);
 
 }  // namespace safelight

@@ -1,4 +1,4 @@
-// The two stages of training an embedded model.
+// The stages of training an embedded model.
 #pragma once
 
 #include <memory>
@@ -7,61 +7,143 @@
 #include "engine/autoencoders/autoencoder_kl.h"
 #include "engine/denoisers/unet.h"
 #include "engine/text/clip_text_encoder.h"
-#include "engine/text/clip_tokenizer.h"
-#include "engine/training/captions.h"
+#include "engine/training/scene_batch.h"
 #include "engine/training/training_loop.h"
+#include "engine/training/trajectory_pool.h"
 
 namespace safelight {
 
-// Scenes as pixels [N,3,H,W] float32 in [-1,1].
-at::Tensor scene_pixels(const std::vector<Scene>& scenes, const SceneOptions& options);
+using Deadline = std::chrono::steady_clock::time_point;
+
+// Standard normal, float32, drawn on the CPU; depends on its arguments only.
+at::Tensor seeded_noise(at::IntArrayRef shape, uint64_t seed);
 
 class AutoencoderStage {
  public:
   AutoencoderStage(const Recipe& recipe, const TrainOptions& options);
-  // Trains what is left; skipped when only the denoiser was asked for. Returns true when finished.
-  bool run(std::chrono::steady_clock::time_point deadline);
+  // Trains what is left where `trains`; else takes the weights as given. Returns true when finished.
+  bool run(Deadline deadline, bool trains);
   int64_t samples() const { return samples_; }
-  // Mean of the encoder, times the scaling factor, without gradients. Uses the averaged weights.
+  // Mean of the encoder, times the scaling factor, without gradients. Uses the averaged weights. [N,3,H,W] -> [N,C,h,w]
   at::Tensor encode(const at::Tensor& pixels) const;
-  double scaling_factor() const { return scaling_; }
 
  private:
   at::Tensor loss(int64_t step) const;
+  at::Tensor batch(int64_t step) const;
   void measure_and_export();
   const Recipe& recipe_;
   const TrainOptions& options_;
-  SceneOptions scenes_;
   Parameters parameters_;
   std::unique_ptr<AutoencoderKl> model_;
   double scaling_ = 1.0;
   int64_t samples_ = 0;
 };
 
-class DenoiserStage {
+// Tokenizer and text encoder as the recipe describes them, float32, initialised from the seed or from options.from.
+struct TextModel {
+  TextModel(const Recipe& recipe, const TrainOptions& options);
+  void export_to(const std::filesystem::path& model, const std::vector<at::Tensor>& values) const;
+  Json config;                         // of text_encoder/config.json, with the tokenizer's ids
+  std::unique_ptr<ClipTokenizer> tokenizer;
+  Parameters parameters;
+  std::unique_ptr<ClipTextEncoder> encoder;
+};
+
+// Teaches the text encoder to say of a caption what it means: at each noun its shape, colour, size and place; at the end
+// token every object, the background, and where the recipe asks for it the letters of a sign. The classifiers are thrown away.
+class TextStage {
  public:
-  DenoiserStage(const Recipe& recipe, const TrainOptions& options, const AutoencoderStage& autoencoder);
-  bool run(std::chrono::steady_clock::time_point deadline);
+  TextStage(const Recipe& recipe, const TrainOptions& options, TextModel& text);
+  bool run(Deadline deadline);
   int64_t samples() const { return samples_; }
 
  private:
-  void fill_pool();
-  void refresh_pool(int64_t step);
-  void encode_into_pool(int64_t first_scene, const std::vector<int64_t>& rows);
+  at::Tensor loss(int64_t step) const;
+  const Recipe& recipe_;
+  const TrainOptions& options_;
+  TextModel& text_;
+  Parameters head_parameters_, joint_;
+  std::unique_ptr<Linear> noun_, end_;
+  int64_t samples_ = 0;
+};
+
+struct ScenePoolStart {
+  uint64_t seed = 1;
+  int64_t step = 0;    // the pool is as it was before this step
+  int64_t batch = 8;
+};
+
+// Encoded scenes with their masks, as many as fit the memory that the recipe allows. An eighth of every batch is new:
+// over a long run the model sees far more scenes than are held.
+class ScenePool {
+ public:
+  ScenePool(const Recipe& recipe, const TrainOptions& options, const AutoencoderStage& autoencoder, const ScenePoolStart& start);
+  void refresh(int64_t step);
+  int64_t size() const { return recipe_.pool; }
+  const Scene& scene(int64_t row) const { return scenes_[static_cast<std::size_t>(row)]; }
+  at::Tensor latents(const at::Tensor& rows) const;   // rows int64 [B] -> [B,C,h,w] float32
+  at::Tensor masks(const at::Tensor& rows) const;     // [B,kMaskRows,kMaskSide,kMaskSide] float32 in [0,1]
+
+ private:
+  void encode(const std::vector<int64_t>& scenes, const std::vector<int64_t>& rows);
+  const Recipe& recipe_;
+  const TrainOptions& options_;
+  const AutoencoderStage& autoencoder_;
+  ScenePoolStart start_;
+  std::vector<Scene> scenes_;
+  at::Tensor latents_, masks_;
+};
+
+class DenoiserStage {
+ public:
+  DenoiserStage(const Recipe& recipe, const TrainOptions& options, const AutoencoderStage& autoencoder, TextModel& text);
+  bool run(Deadline deadline);
+  int64_t samples() const { return samples_; }
+
+ private:
   at::Tensor loss(int64_t step);
   void export_weights(const AdamW& optimiser);
 
   const Recipe& recipe_;
   const TrainOptions& options_;
   const AutoencoderStage& autoencoder_;
-  SceneOptions scenes_;
-  std::unique_ptr<ClipTokenizer> tokenizer_;
-  Parameters text_parameters_, unet_parameters_, joint_;
-  std::unique_ptr<ClipTextEncoder> text_;
+  TextModel& text_;
+  Parameters unet_parameters_, joint_;
   std::unique_ptr<Unet> unet_;
-  std::vector<Scene> pool_scenes_;
-  at::Tensor pool_latents_, alphas_cumprod_;
+  std::unique_ptr<ScenePool> pool_;
+  at::Tensor alphas_cumprod_;
+  bool predicts_v_;
   int64_t samples_ = 0;
 };
+
+// A student of few steps without guidance, from the model in options.from: it learns to go in one step where the guided
+// teacher goes in many (progressive distillation, Salimans and Ho, arXiv:2202.00512). Only the weights of linear and
+// convolution layers of the UNet are trained, and what is exported is an adapter of low rank beside links to the teacher.
+class DistillationStage {
+ public:
+  // Throws Error(conflict) when the teacher is not the one of the recipe, and what Teacher and DistillationGrid throw.
+  DistillationStage(const Recipe& recipe, const TrainOptions& options);
+  bool run(Deadline deadline);
+  int64_t samples() const { return samples_; }
+
+ private:
+  at::Tensor loss(int64_t step);
+  void cut_to_rank(AdamW& optimiser) const;
+  void export_student(const AdamW& optimiser) const;
+
+  const Recipe& recipe_;
+  const TrainOptions& options_;
+  Teacher teacher_;
+  DistillationGrid grid_;
+  Parameters student_parameters_;
+  std::unique_ptr<Unet> student_;
+  std::vector<at::Tensor> base_;   // the teacher's weights, float32, in the order of student_parameters_
+  std::unique_ptr<TrajectoryPool> pool_;
+  at::Tensor weights_;             // of the student's nodes in the loss
+  int64_t samples_ = 0;
+};
+
+// Cumulative products of 1 - beta over the training steps, float32 (Ho et al., arXiv:2006.11239).
+at::Tensor training_alphas_cumprod(const Json& scheduler);
 
 }  // namespace safelight

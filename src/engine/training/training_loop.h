@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "common/base/json.h"
 #include "engine/training/adamw.h"
 #include "engine/training/train.h"
 
@@ -16,6 +17,7 @@ struct LoopPlan {
   StageRecipe recipe;
   std::string recipe_hash;      // a checkpoint of another recipe is refused
   std::filesystem::path checkpoint, log;
+  double weight_decay = AdamWSettings{}.weight_decay;
 };
 
 class TrainingLoop {
@@ -28,6 +30,10 @@ class TrainingLoop {
   // `on_checkpoint` runs after each checkpoint was written.
   bool run(const std::function<at::Tensor(int64_t step)>& loss_of, const std::function<void()>& on_checkpoint);
 
+  // Calls options.evaluate with the exported model, when it is time, and writes what it says into the log.
+  void evaluate(const std::filesystem::path& model);
+
+  int64_t step() const { return step_; }
   int64_t samples() const { return step_ * plan_.recipe.batch; }
   AdamW& optimiser() { return optimiser_; }
 
@@ -36,11 +42,14 @@ class TrainingLoop {
   void save();
   double learning_rate() const;
   void report(double loss);
+  void log(Json line) const;
+  double seconds() const;
 
   Parameters& parameters_;
   LoopPlan plan_;
   const TrainOptions& options_;
-  std::chrono::steady_clock::time_point deadline_, last_save_, last_report_;
+  std::chrono::steady_clock::time_point deadline_, started_, last_save_, last_report_, last_evaluation_;
+  double seconds_before_ = 0;   // spent on this stage by earlier calls
   AdamW optimiser_;
   int64_t step_ = 0, reported_step_ = 0;
   double loss_ = 0, rate_ = 0;

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/tensor/fused.h"
 #include "engine/weights/packed.h"
 
 namespace safelight {
@@ -35,14 +36,16 @@ GroupNorm::GroupNorm(const ParameterScope& p, int64_t groups, int64_t channels, 
       eps_(eps) {}
 
 at::Tensor GroupNorm::operator()(const at::Tensor& x) const {
-  return at::group_norm(x, groups_, weight_, bias_, eps_);
+  return group_norm(x, groups_, weight_, bias_, eps_);
 }
+
+at::Tensor GroupNorm::silu(const at::Tensor& x) const { return group_norm_silu(x, groups_, weight_, bias_, eps_); }
 
 LayerNorm::LayerNorm(const ParameterScope& p, int64_t width, double eps)
     : weight_(p.create("weight", {width}, Init::ones)), bias_(p.create("bias", {width}, Init::zeros)), eps_(eps) {}
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
-  return at::layer_norm(x, {x.size(-1)}, weight_, bias_, eps_);
+  return layer_norm(x, weight_, bias_, eps_);
 }
 
 RmsNorm::RmsNorm(const ParameterScope& p, int64_t width, double eps) : weight_(p.create("weight", {width}, Init::ones)), eps_(eps) {}

@@ -35,6 +35,7 @@ class GroupNorm {
  public:
   GroupNorm(const ParameterScope& p, int64_t groups, int64_t channels, double eps);
   at::Tensor operator()(const at::Tensor& x) const;
+  at::Tensor silu(const at::Tensor& x) const;  // silu(norm(x)) in one pass
 
  private:
   at::Tensor weight_, bias_;
