@@ -32,8 +32,7 @@ std::unique_ptr<Model> frozen(Parameters& parameters, const ComponentFiles& file
 
 // What stands in front of "/unet" when the student's links are shipped beside the teacher.
 std::string shipped_name(const std::filesystem::path& directory, const Json& about) {
-  std::string name = directory.filename().string();
-  if (name == "model") name = about.value("name", name);
+  const std::string folder = directory.filename().string(), name = folder == "model" ? about.value("name", folder) : folder;  // of a training's output
   if (name.empty() || name == "model" || name == "." || name == ".." || name.find('/') != std::string::npos)
     throw Error(ErrorCode::invalid_argument, "the teacher '" + directory.string() + "' needs a directory of its own name, which the student's links can point to");
   return name;
