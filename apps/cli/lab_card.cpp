@@ -19,7 +19,8 @@ std::string parts_table(const Components& c) {
   std::string out = "| part | parameters | bytes |\n|---|---|---|\n";
   for (const WeightFile& w : c.weights) {
     std::uint64_t count = 0;
-    for (const auto& [key, tensor] : SafetensorsFile::open(w.file).entries()) {
+    const SafetensorsFile file = SafetensorsFile::open(w.file);
+    for (const auto& [key, tensor] : file.entries()) {
       std::uint64_t n = 1;
       for (const int64_t d : tensor.shape) n *= static_cast<std::uint64_t>(d);
       count += n;

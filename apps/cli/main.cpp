@@ -25,7 +25,7 @@ int run(int argc, char** argv) {
   Context context;
   parser.add_flag("--json", context.common.json, "one JSON object on standard output, everything else on standard error");
   parser.add_option("--runs", context.runs_dir, "directory that holds runs")->envname("SAFELIGHT_RUNS");
-  parser.add_option("--threads", context.threads, "threads to compute with; 0: one per processor")->check(CLI::Range(0, 1024));
+  parser.add_option("--threads", context.threads, "threads to compute with; 0: one for a small model, one per processor for others")->check(CLI::Range(0, 1024));
   std::vector<Command> commands = {generate_command(parser, context), diagnose_command(parser, context), report_command(parser, context),
                                    replay_command(parser, context),   runs_command(parser, context),     models_command(parser, context),
                                    list_command(parser, context)};

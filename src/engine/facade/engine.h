@@ -18,7 +18,7 @@ struct EngineSettings {
   std::string default_model = "signs-nano";
   std::filesystem::path cache_dir;                // hashes of weight files; empty: not kept
   std::filesystem::path clip_vocabulary;          // tokenizers for single-file checkpoints
-  int threads = 0;                                // 0: as many as there are processors
+  int threads = 0;                                // 0: one for a small model, one per processor for others
   TraceFile::Encoder encoder;                     // null: no PNG
   std::function<Image(const std::filesystem::path&)> read_picture;  // null: requests with pictures are refused
 };
@@ -60,6 +60,7 @@ class Engine {
   Json new_run_record(const Components& components, const GenerateRequest& request, const Interventions& change,
                       const std::string& id);
   std::string hash_of(const std::filesystem::path& file);
+  void choose_threads(std::uint64_t weight_bytes) const;
 
   EngineSettings settings_;
   std::mutex mutex_;

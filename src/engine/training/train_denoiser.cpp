@@ -33,7 +33,9 @@ DenoiserStage::DenoiserStage(const Recipe& recipe, const TrainOptions& options, 
     : recipe_(recipe), options_(options), autoencoder_(autoencoder), text_(text), predicts_v_(recipe.scheduler.value("prediction_type", "epsilon") == "v_prediction") {
   unet_ = std::make_unique<Unet>(ParameterScope(unet_parameters_), UnetConfig::from_json(recipe.unet, "recipe [unet]"));
   unet_parameters_.initialise(mix_seed(recipe.seed, kDenoiserStream, 1));
-  if (!options.from.empty()) load_weights(unet_parameters_, {options.from / "unet" / "diffusion_pytorch_model.safetensors"}, {});
+  // A start without a denoiser lends its autoencoder and text encoder alone.
+  if (!options.from.empty() && std::filesystem::exists(options.from / "unet"))
+    load_weights(unet_parameters_, {options.from / "unet" / "diffusion_pytorch_model.safetensors"}, {});
   for (const Parameter& p : unet_parameters_.all()) p.tensor.set_data(p.tensor.to(options.device));
   joint_.adopt(text.parameters, "text_encoder.");
   joint_.adopt(unet_parameters_, "unet.");

@@ -152,6 +152,7 @@ bool TextStage::run(Deadline deadline) {
   samples_ = loop.samples();
   joint_.require_grad(false);
   for (std::size_t i = 0; i < text_.parameters.all().size(); ++i) text_.parameters.all()[i].tensor.set_data(loop.optimiser().average()[i].clone());
+  if (done) text_.export_to(options_.out / "model", {loop.optimiser().average().begin(), loop.optimiser().average().begin() + static_cast<std::ptrdiff_t>(text_.parameters.all().size())});
   return done;
 }
 
