@@ -3,7 +3,6 @@
 
 #include "apps/cli/context.h"
 #include "bridge/diagnosis.h"
-#include "common/base/json_read.h"
 #include "engine/training/scenes/captions.h"
 #include "engine/training/recipe.h"
 
@@ -12,9 +11,7 @@ namespace {
 
 // Captions of the world that the model was trained on.
 std::vector<std::string> scene_prompts(const std::filesystem::path& model, int n) {
-  SceneOptions options;
-  if (const auto file = model / "safelight.json"; std::filesystem::exists(file))
-    if (const Json json = read_json(file); json.contains("scenes")) options = scene_options_from_json(json["scenes"]);
+  const SceneOptions options = world_of(model);
   std::vector<std::string> out;
   for (int i = 0; i < n; ++i) out.push_back(caption(make_scene(options, 0xCA11B, static_cast<std::uint64_t>(i)), static_cast<std::uint64_t>(i)).text);
   return out;

@@ -11,7 +11,7 @@ namespace safelight::app {
 namespace {
 
 std::string rate(const Json& r) {
-  if (r.value("of", 0) == 0) return "–";
+  if (r.is_null()) return "–";  // no such prompts
   return fmt::format("{:.3f} ({:.3f} to {:.3f}; {} of {})", r["rate"].get<double>(), r["low"].get<double>(), r["high"].get<double>(), r["right"].get<int>(), r["of"].get<int>());
 }
 

@@ -11,7 +11,6 @@
 #include "apps/cli/lab_eval_sheet.h"
 #include "common/base/error.h"
 #include "common/base/io.h"
-#include "common/base/json_read.h"
 #include "common/formats/png.h"
 #include "engine/training/recipe.h"
 #include "engine/training/checker/scene_structure.h"
@@ -39,14 +38,6 @@ Shard shard_of(const std::string& text) {
   if (std::sscanf(text.c_str(), "%d/%d%c", &s.index, &s.of, &rest) != 2 || s.of < 1 || s.index < 1 || s.index > s.of)
     throw Error(ErrorCode::invalid_argument, "--shard '" + text + "': expected i/n with 1 <= i <= n, for example 2/4");
   return s;
-}
-
-// The world that the model was trained on.
-SceneOptions world_of(const std::filesystem::path& model) {
-  const auto file = model / "safelight.json";
-  if (!std::filesystem::exists(file)) return {};
-  const Json json = read_json(file);
-  return json.contains("scenes") ? scene_options_from_json(json["scenes"]) : SceneOptions{};
 }
 
 struct NumberedPrompt {

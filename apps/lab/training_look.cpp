@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "common/base/io.h"
-#include "common/base/json_read.h"
 #include "engine/facade/engine.h"
 #include "engine/training/checker/eval_tasks.h"
 #include "engine/training/recipe.h"
@@ -41,7 +40,7 @@ Json look_at(const std::filesystem::path& model, const std::string& stage, int64
   EngineSettings settings;
   settings.threads = threads;
   Engine engine(std::move(settings));
-  const SceneOptions world = scene_options_from_json(read_json(model / "safelight.json").at("scenes"));
+  const SceneOptions world = world_of(model);
   Json scores = Json::object();
   std::vector<std::vector<Image>> rows;
   for (const std::string& task : eval_tasks(world)) {

@@ -21,6 +21,11 @@ void AdamW::reset_average() {
   for (std::size_t i = 0; i < average_.size(); ++i) average_[i].copy_(weights_[i]);
 }
 
+void AdamW::finish() {
+  parameters_.require_grad(false);
+  for (std::size_t i = 0; i < average_.size(); ++i) parameters_.all()[i].tensor.set_data(average_[i].clone());
+}
+
 void AdamW::set_weight(std::size_t index, const at::Tensor& value) {
   weights_[index].copy_(value);
   parameters_.all()[index].tensor.detach().copy_(value);

@@ -41,6 +41,8 @@ class AdamW {
   // Sets one float32 weight and the parameter that is its copy.
   void set_weight(std::size_t index, const at::Tensor& value);
   void set_steps(int64_t steps) { step_ = steps; }
+  // Ends training: the parameters become the averaged weights, float32, without gradients.
+  void finish();
   // Makes the average equal to the current weights, as when training starts from a finished model.
   void reset_average();
 

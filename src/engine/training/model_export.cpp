@@ -14,6 +14,7 @@
 #include "common/base/json_read.h"
 #include "engine/text/clip_tokenizer.h"
 #include "engine/training/scenes/captions.h"
+#include "engine/training/training_loop.h"
 #include "engine/weights/weight_file.h"
 
 namespace safelight {
@@ -37,7 +38,7 @@ constexpr std::size_t kCurvePoints = 120;
 Json training_record(const Recipe& recipe, const TrainOptions& options) {
   std::map<std::string, std::vector<Json>> losses;
   Json stages = Json::object(), evaluations = Json::array();
-  std::ifstream log(options.out / "log.jsonl");
+  std::ifstream log(log_file(options.out));
   for (std::string line; std::getline(log, line);) {
     const Json entry = Json::parse(line, nullptr, false);
     if (!entry.is_object() || !entry.contains("stage")) continue;

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "common/base/error.h"
+#include "common/base/json_read.h"
 
 namespace safelight {
 namespace {
@@ -135,6 +136,13 @@ SceneOptions scene_options_from_json(const Json& json) {
   } catch (const Error& e) {
     throw Error(ErrorCode::corrupt_file, std::string("safelight.json: ") + e.what());
   }
+}
+
+SceneOptions world_of(const std::filesystem::path& model) {
+  const auto file = model / "safelight.json";
+  if (!std::filesystem::exists(file)) return {};
+  const Json json = read_json(file);
+  return json.contains("scenes") ? scene_options_from_json(json["scenes"]) : SceneOptions{};
 }
 
 Recipe Recipe::read(const std::filesystem::path& file) {

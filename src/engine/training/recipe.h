@@ -52,5 +52,7 @@ struct Recipe {
 // The world as it is written into safelight.json, and back. Throws Error(corrupt_file) naming the key.
 Json to_json(const SceneOptions& scenes);
 SceneOptions scene_options_from_json(const Json& json);
+// The world that a model was trained on, by its safelight.json; the smallest one where that tells none.
+SceneOptions world_of(const std::filesystem::path& model);
 
 }  // namespace safelight

@@ -40,7 +40,7 @@ std::set<std::string> chosen_stages(const Recipe& recipe, const std::string& nam
 
 // The stages that make a model from scenes; false when time ran out or a stop was asked for.
 bool train_on_scenes(const Recipe& recipe, const TrainOptions& options, const std::set<std::string>& stages, Deadline deadline, TrainReport& report) {
-  const auto finished_before = [&](const char* stage) { return std::filesystem::exists(options.out / (std::string(stage) + ".checkpoint.safetensors")); };
+  const auto finished_before = [&](const char* stage) { return std::filesystem::exists(checkpoint_file(options.out, stage)); };
   const bool denoises = stages.contains("denoiser");
   if (denoises && !stages.contains("autoencoder") && options.from.empty() && !finished_before("autoencoder"))
     throw Error(ErrorCode::invalid_argument, "without the stage autoencoder its weights must come --from a model");

@@ -96,14 +96,11 @@ bool AutoencoderStage::run(Deadline deadline, bool trains) {
     parameters_.require_grad(true);
     const LoopPlan plan{.stage = "autoencoder",
                         .recipe = recipe_.autoencoder,
-                        .recipe_hash = sha256_hex(recipe_.vae.dump() + recipe_.name).substr(0, 16),
-                        .checkpoint = options_.out / "autoencoder.checkpoint.safetensors",
-                        .log = options_.out / "log.jsonl"};
+                        .recipe_hash = sha256_hex(recipe_.vae.dump() + recipe_.name).substr(0, 16)};
     TrainingLoop loop(parameters_, plan, options_, deadline);
     done = loop.run([&](int64_t step) { return loss(step); }, nullptr);
     samples_ = loop.samples();
-    parameters_.require_grad(false);
-    for (std::size_t i = 0; i < parameters_.all().size(); ++i) parameters_.all()[i].tensor.set_data(loop.optimiser().average()[i].clone());
+    loop.optimiser().finish();
   }
   if (done) measure_and_export();
   return done;

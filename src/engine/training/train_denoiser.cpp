@@ -80,9 +80,7 @@ at::Tensor DenoiserStage::loss(int64_t step) {
 bool DenoiserStage::run(Deadline deadline) {
   const LoopPlan plan{.stage = "denoiser",
                       .recipe = recipe_.denoiser,
-                      .recipe_hash = sha256_hex(recipe_.unet.dump() + recipe_.text_encoder.dump() + recipe_.name).substr(0, 16),
-                      .checkpoint = options_.out / "denoiser.checkpoint.safetensors",
-                      .log = options_.out / "log.jsonl"};
+                      .recipe_hash = sha256_hex(recipe_.unet.dump() + recipe_.text_encoder.dump() + recipe_.name).substr(0, 16)};
   TrainingLoop loop(joint_, plan, options_, deadline);
   pool_ = std::make_unique<ScenePool>(recipe_, options_, autoencoder_, ScenePoolStart{.seed = mix_seed(recipe_.seed, kDenoiserStream, 2), .step = loop.step(), .batch = recipe_.denoiser.batch});
   const bool done = loop.run([&](int64_t step) { return loss(step); }, [&] {

@@ -99,8 +99,6 @@ bool DistillationStage::run(Deadline deadline) {
   const LoopPlan plan{.stage = "distillation",
                       .recipe = s,
                       .recipe_hash = hash,
-                      .checkpoint = options_.out / "distillation.checkpoint.safetensors",
-                      .log = options_.out / "log.jsonl",
                       .weight_decay = 0};  // what decays is not a change that the adapter should have to carry
   TrainingLoop loop(student_parameters_, plan, options_, deadline);
   link_parts(options_.out / "model", teacher_);

@@ -144,15 +144,14 @@ at::Tensor TextStage::loss(int64_t step) const {
 bool TextStage::run(Deadline deadline) {
   const LoopPlan plan{.stage = "text",
                       .recipe = recipe_.text,
-                      .recipe_hash = sha256_hex(recipe_.text_encoder.dump() + recipe_.name).substr(0, 16),
-                      .checkpoint = options_.out / "text.checkpoint.safetensors",
-                      .log = options_.out / "log.jsonl"};
+                      .recipe_hash = sha256_hex(recipe_.text_encoder.dump() + recipe_.name).substr(0, 16)};
   TrainingLoop loop(joint_, plan, options_, deadline);
   const bool done = loop.run([&](int64_t step) { return loss(step); }, nullptr);
   samples_ = loop.samples();
-  joint_.require_grad(false);
-  for (std::size_t i = 0; i < text_.parameters.all().size(); ++i) text_.parameters.all()[i].tensor.set_data(loop.optimiser().average()[i].clone());
-  if (done) text_.export_to(options_.out / "model", {loop.optimiser().average().begin(), loop.optimiser().average().begin() + static_cast<std::ptrdiff_t>(text_.parameters.all().size())});
+  loop.optimiser().finish();
+  std::vector<at::Tensor> values;
+  for (const Parameter& p : text_.parameters.all()) values.push_back(p.tensor);
+  if (done) text_.export_to(options_.out / "model", values);
   return done;
 }
 

@@ -19,10 +19,16 @@ uint64_t mix_seed(uint64_t seed, uint64_t stream, uint64_t index) {
   return x ^ (x >> 31);
 }
 
+std::filesystem::path checkpoint_file(const std::filesystem::path& out, const std::string& stage) { return out / (stage + ".checkpoint.safetensors"); }
+
+std::filesystem::path log_file(const std::filesystem::path& out) { return out / "log.jsonl"; }
+
 TrainingLoop::TrainingLoop(Parameters& parameters, const LoopPlan& plan, const TrainOptions& options,
                            std::chrono::steady_clock::time_point deadline)
     : parameters_(parameters),
       plan_(plan),
+      checkpoint_(checkpoint_file(options.out, plan.stage)),
+      log_(log_file(options.out)),
       options_(options),
       deadline_(deadline),
       started_(std::chrono::steady_clock::now()),
@@ -30,9 +36,9 @@ TrainingLoop::TrainingLoop(Parameters& parameters, const LoopPlan& plan, const T
       last_report_(started_),
       last_evaluation_(started_),
       optimiser_(parameters, {.precision = plan.recipe.bfloat16 ? at::kBFloat16 : at::kFloat, .weight_decay = plan.weight_decay, .ema_decay = plan.recipe.ema_decay}) {
-  if (std::filesystem::exists(plan_.checkpoint)) resume();
+  if (std::filesystem::exists(checkpoint_)) resume();
   reported_step_ = step_;
-  std::ifstream earlier(plan_.log);
+  std::ifstream earlier(log_);
   for (std::string line; std::getline(earlier, line);) {
     const Json entry = Json::parse(line, nullptr, false);  // a line that a killed process left half written says nothing
     if (entry.is_object() && entry.value("stage", "") == plan_.stage) seconds_before_ = entry.value("seconds", seconds_before_);
@@ -47,7 +53,7 @@ void TrainingLoop::log(Json line) const {
   line["stage"] = plan_.stage;
   line["samples"] = samples();
   line["seconds"] = seconds();
-  std::ofstream(plan_.log, std::ios::app) << line.dump() << '\n';
+  std::ofstream(log_, std::ios::app) << line.dump() << '\n';
 }
 
 void TrainingLoop::evaluate(const std::filesystem::path& model) {
@@ -59,16 +65,16 @@ void TrainingLoop::evaluate(const std::filesystem::path& model) {
 }
 
 void TrainingLoop::resume() {
-  const auto state = read_tensors(plan_.checkpoint);
+  const auto state = read_tensors(checkpoint_);
   const auto hash = state.find("recipe/" + plan_.recipe_hash);
   if (hash == state.end())
-    throw Error(ErrorCode::conflict, plan_.checkpoint.string() +
+    throw Error(ErrorCode::conflict, checkpoint_.string() +
                                          " belongs to another recipe; train into another directory or remove it");
   at::NoGradGuard no_grad;
   const auto stored = [&](const std::string& key, const at::Tensor& like) -> const at::Tensor& {
     const auto it = state.find(key);
     if (it == state.end() || it->second.sizes() != like.sizes())
-      throw Error(ErrorCode::corrupt_file, plan_.checkpoint.string() + ": tensor '" + key + "' is missing or mis-shaped");
+      throw Error(ErrorCode::corrupt_file, checkpoint_.string() + ": tensor '" + key + "' is missing or mis-shaped");
     return it->second;
   };
   for (std::size_t i = 0; i < parameters_.all().size(); ++i) {
@@ -92,7 +98,7 @@ void TrainingLoop::save() {
     state.emplace_back("first/" + p.name, optimiser_.first()[i]);
     state.emplace_back("second/" + p.name, optimiser_.second()[i]);
   }
-  write_tensors(plan_.checkpoint, state, {});
+  write_tensors(checkpoint_, state, {});
   last_save_ = std::chrono::steady_clock::now();
 }
 

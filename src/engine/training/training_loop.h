@@ -12,11 +12,14 @@
 
 namespace safelight {
 
+// Of a training into `out`: a stage's checkpoint, and the log that all stages share.
+std::filesystem::path checkpoint_file(const std::filesystem::path& out, const std::string& stage);
+std::filesystem::path log_file(const std::filesystem::path& out);
+
 struct LoopPlan {
   std::string stage;
   StageRecipe recipe;
   std::string recipe_hash;      // a checkpoint of another recipe is refused
-  std::filesystem::path checkpoint, log;
   double weight_decay = AdamWSettings{}.weight_decay;
 };
 
@@ -47,6 +50,7 @@ class TrainingLoop {
 
   Parameters& parameters_;
   LoopPlan plan_;
+  std::filesystem::path checkpoint_, log_;
   const TrainOptions& options_;
   std::chrono::steady_clock::time_point deadline_, started_, last_save_, last_report_, last_evaluation_;
   double seconds_before_ = 0;   // spent on this stage by earlier calls
