@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "apps/lab/picture_grid.h"
+
 namespace safelight::app {
 namespace {
 
@@ -81,17 +83,9 @@ Image sheet_of(const std::vector<SheetPicture>& pictures) {
     if (!p.image.pixels.empty()) chosen.push_back(&p);
   std::stable_sort(chosen.begin(), chosen.end(), [](const auto* a, const auto* b) { return a->number < b->number; });
   chosen.resize(std::min(chosen.size(), kSheetPictures));
-  if (chosen.empty()) return {};
-  const int width = chosen[0]->image.width, height = chosen[0]->image.height, columns = 8, gap = 4;
-  const int rows = (static_cast<int>(chosen.size()) + columns - 1) / columns;
-  Image sheet{.width = columns * (width + gap) + gap, .height = rows * (height + gap) + gap, .channels = 3, .pixels = {}};
-  sheet.pixels.assign(static_cast<std::size_t>(sheet.width) * static_cast<std::size_t>(sheet.height) * 3, 40);
-  for (std::size_t i = 0; i < chosen.size(); ++i) {
-    const int x0 = gap + static_cast<int>(i) % columns * (width + gap), y0 = gap + static_cast<int>(i) / columns * (height + gap);
-    for (int y = 0; y < height; ++y)
-      std::copy_n(chosen[i]->image.pixels.begin() + y * width * 3, width * 3, sheet.pixels.begin() + ((y0 + y) * sheet.width + x0) * 3);
-  }
-  return sheet;
+  std::vector<const Image*> images;
+  for (const SheetPicture* p : chosen) images.push_back(&p->image);
+  return picture_grid(images, 8);
 }
 
 std::string sheet_page(const std::string& title, const std::vector<std::string>& table, const std::vector<SheetPicture>& pictures) {

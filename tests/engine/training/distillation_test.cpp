@@ -11,13 +11,14 @@
 #include "engine/training/low_rank.h"
 #include "engine/training/model_export.h"
 #include "engine/training/train_stages.h"
+#include "tests/engine/training/tiny_parts.h"
 #include "engine/weights/lora.h"
 #include "engine/weights/weight_file.h"
 
 namespace safelight {
 namespace {
 
-constexpr const char* kTiny = R"(
+constexpr const char* kOwn = R"(
 name = "tiny-fast"
 image_px = 16
 text_length = 32
@@ -38,36 +39,6 @@ ema_decay = 0.9
 steps = 4
 guidance = 3.0
 scheduler = "ddim"
-[vae]
-_class_name = "AutoencoderKL"
-act_fn = "silu"
-latent_channels = 4
-block_out_channels = [8, 8]
-down_block_types = ["DownEncoderBlock2D", "DownEncoderBlock2D"]
-up_block_types = ["UpDecoderBlock2D", "UpDecoderBlock2D"]
-layers_per_block = 1
-norm_num_groups = 4
-[text_encoder]
-hidden_act = "quick_gelu"
-hidden_size = 16
-intermediate_size = 32
-num_hidden_layers = 1
-num_attention_heads = 2
-max_position_embeddings = 32
-projection_dim = 16
-[unet]
-_class_name = "UNet2DConditionModel"
-act_fn = "silu"
-in_channels = 4
-out_channels = 4
-sample_size = 8
-block_out_channels = [16, 16]
-down_block_types = ["DownBlock2D", "CrossAttnDownBlock2D"]
-up_block_types = ["CrossAttnUpBlock2D", "UpBlock2D"]
-layers_per_block = 1
-attention_head_dim = 2
-cross_attention_dim = 16
-norm_num_groups = 4
 [scheduler]
 _class_name = "DPMSolverMultistepScheduler"
 num_train_timesteps = 1000
@@ -79,6 +50,7 @@ clip_sample = false
 set_alpha_to_one = false
 steps_offset = 1
 )";
+const std::string kTiny = std::string(kOwn) + kTinyParts + "sample_size = 8\n";
 
 std::vector<at::Tensor> values_of(const Parameters& parameters) {
   std::vector<at::Tensor> out;

@@ -9,13 +9,14 @@
 #include "common/base/io.h"
 #include "engine/training/attention_loss.h"
 #include "engine/training/scene_batch.h"
+#include "tests/engine/training/tiny_parts.h"
 #include "engine/weights/weight_file.h"
 
 namespace safelight {
 namespace {
 
 // A model of a few thousand weights, trained for a few steps.
-constexpr const char* kTiny = R"(
+constexpr const char* kOwn = R"(
 name = "tiny"
 image_px = 32
 text_length = 32
@@ -44,36 +45,6 @@ warmup_steps = 2
 steps = 4
 guidance = 2.0
 scheduler = "ddim"
-[vae]
-_class_name = "AutoencoderKL"
-act_fn = "silu"
-latent_channels = 4
-block_out_channels = [8, 8]
-down_block_types = ["DownEncoderBlock2D", "DownEncoderBlock2D"]
-up_block_types = ["UpDecoderBlock2D", "UpDecoderBlock2D"]
-layers_per_block = 1
-norm_num_groups = 4
-[text_encoder]
-hidden_act = "quick_gelu"
-hidden_size = 16
-intermediate_size = 32
-num_hidden_layers = 1
-num_attention_heads = 2
-max_position_embeddings = 32
-projection_dim = 16
-[unet]
-_class_name = "UNet2DConditionModel"
-act_fn = "silu"
-in_channels = 4
-out_channels = 4
-sample_size = 16
-block_out_channels = [16, 16]
-down_block_types = ["DownBlock2D", "CrossAttnDownBlock2D"]
-up_block_types = ["CrossAttnUpBlock2D", "UpBlock2D"]
-layers_per_block = 1
-attention_head_dim = 2
-cross_attention_dim = 16
-norm_num_groups = 4
 [scheduler]
 _class_name = "DDIMScheduler"
 num_train_timesteps = 1000
@@ -82,6 +53,7 @@ beta_end = 0.02
 beta_schedule = "scaled_linear"
 prediction_type = "v_prediction"
 )";
+const std::string kTiny = std::string(kOwn) + kTinyParts + "sample_size = 16\n";
 
 class Training : public testing::Test {
  protected:
@@ -143,7 +115,7 @@ TEST_F(Training, RefusesWhatDoesNotFit) {
   options = into("nothing");
   options.stages = "denoiser";
   EXPECT_THROW(train(recipe(), options), Error);             // no autoencoder from anywhere
-  write_file_atomic(directory_ / "tiny.toml", std::string("colour = 3\n") + kTiny);
+  write_file_atomic(directory_ / "tiny.toml", "colour = 3\n" + kTiny);
   EXPECT_THROW(recipe(), Error);
 }
 
