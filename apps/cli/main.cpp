@@ -1,7 +1,6 @@
 // safelight: the command line. Parses, runs one command, turns errors into an exit status.
 #include "apps/cli/context.h"
 #include "apps/lab/lab.h"
-#include "apps/lab/process_settings.h"
 #include "common/base/error.h"
 #include "common/formats/png.h"
 
@@ -51,8 +50,4 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  using namespace safelight;
-  app::start_with_settings(argv);
-  return run(argc, argv);
-}
+int main(int argc, char** argv) { safelight::app::leave(run(argc, argv)); }

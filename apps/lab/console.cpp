@@ -5,6 +5,8 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <iostream>
 
 namespace safelight::app {
 namespace {
@@ -56,6 +58,17 @@ bool stop_requested() { return interrupted != 0; }
 void catch_interrupts() {
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
+}
+
+void leave(int status) {
+  std::cout.flush();
+  std::cerr.flush();
+#ifdef __SANITIZE_ADDRESS__
+  std::exit(status);  // the leak check runs there
+#else
+  if (std::fflush(nullptr) != 0 && status == 0) status = 1;  // a full disk behind standard output
+  ::_exit(status);
+#endif
 }
 
 }  // namespace safelight::app

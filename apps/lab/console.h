@@ -25,11 +25,13 @@ class ProgressBar {
 
 void print_json(const Json& json);           // one object on standard output
 void print_line(const std::string& text);    // standard output
-void note(const std::string& text);
+void note(const std::string& text);          // standard error
 // For a terminal: control characters, which names in files may hold, become '?'; what is too long is cut.
-std::string printable(const std::string& text);          // standard error
+std::string printable(const std::string& text);
 bool stop_requested();                       // an interrupt was received
 void catch_interrupts();
+// Ends the process once everything printed is out; libtorch's own undoing at exit would take longer than a small command.
+[[noreturn]] void leave(int status);
 
 // What every command shares.
 struct Common {

@@ -1,10 +1,10 @@
 #include "apps/lab/lab.h"
-#include "apps/lab/process_settings.h"
 #include "common/base/error.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+int run(int argc, char** argv) {
   using namespace safelight;
-  app::start_with_settings(argv);
   CLI::App app{"Safelight's laboratory"};
   app.require_subcommand(1);
   app::Common common;
@@ -22,3 +22,7 @@ int main(int argc, char** argv) {
   }
   return 2;
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { safelight::app::leave(run(argc, argv)); }

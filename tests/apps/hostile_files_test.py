@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -560,7 +561,10 @@ def shard_list_empty(b): return b.index({})
 def shard_name_is_a_number(b): return b.index({"a": 7})
 
 @case("index.json", "shards")
-def shards_by_the_thousand(b): return b.index({f"t{i}": f"{i}.safetensors" for i in range(100_000)})
+def shards_by_the_thousand(b): return b.index({f"t{i}": f"{i}.safetensors" for i in range(5_000)})
+
+@case("index.json", "keys")
+def index_of_a_hundred_thousand_keys(b): return b.index({f"t{i}": "a.safetensors" for i in range(100_000)})
 
 # ---- configuration -------------------------------------------------------------------------------------------------------
 
@@ -1113,7 +1117,7 @@ class Outcome:
                 if not self.killed and resident_mib(process.pid) > KILL_MIB:
                     self.killed = f"took more than {KILL_MIB} MiB"
                 if self.killed:
-                    process.kill()
+                    os.kill(process.pid, signal.SIGKILL)  # Popen.kill() may reap the process, and then wait4 does not find it
                 time.sleep(0.01)
             self.seconds, self.mib = time.monotonic() - began, usage.ru_maxrss / 1024
             process.returncode = self.status = os.waitstatus_to_exitcode(status)

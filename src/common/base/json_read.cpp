@@ -11,12 +11,14 @@ namespace safelight {
 
 namespace {
 
+// Json looks for a key among all before it: the sum of these lookups is bounded, at about 20,000 keys in one object.
+constexpr std::size_t kMostLookups = 200'000'000;
 constexpr std::size_t kLargestMember = 1 << 20;  // values within one member that is handed over
 
-// Refuses deep nesting and keys that appear twice.
+// Refuses deep nesting, keys that appear twice and, where objects are lists, too many keys.
 class Guard {
  public:
-  explicit Guard(const std::string& where) : where_(where), keys_(kMaxJsonDepth + 2) {}
+  explicit Guard(const std::string& where, bool list) : where_(where), list_(list), keys_(kMaxJsonDepth + 2) {}
 
   template <class J>
   void check(int depth, typename J::parse_event_t event, const J& parsed) {
@@ -24,19 +26,23 @@ class Guard {
     if (depth > kMaxJsonDepth) throw Error(ErrorCode::corrupt_file, where_ + ": nested deeper than " + std::to_string(kMaxJsonDepth) + " levels");
     const auto level = static_cast<std::size_t>(depth);
     if (event == Event::object_start) keys_[level + 1].clear();
-    if (event == Event::key && !keys_[level].insert(parsed.template get<std::string>()).second)
+    if (event != Event::key) return;
+    if (!keys_[level].insert(parsed.template get<std::string>()).second)
       throw Error(ErrorCode::corrupt_file, where_ + ": key '" + parsed.template get<std::string>().substr(0, 200) + "' appears twice");
+    if (list_ && (lookups_ += keys_[level].size()) > kMostLookups) throw Error(ErrorCode::corrupt_file, where_ + ": has too many keys in one object");
   }
 
  private:
   const std::string& where_;
+  bool list_;
+  std::size_t lookups_ = 0;
   std::vector<std::set<std::string>> keys_;
 };
 
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& where) {
-  Guard guard(where);
+  Guard guard(where, true);
   const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
     guard.check<Json>(depth, event, parsed);
     return true;
@@ -49,7 +55,7 @@ Json parse_json(std::string_view text, const std::string& where) {
 }
 
 void parse_json_members(std::string_view text, const std::string& where, const std::function<void(const std::string&, const JsonMember&)>& member) {
-  Guard guard(where);
+  Guard guard(where, false);
   std::string key;
   std::size_t values = 0;
   const auto hand_over = [&](int depth, JsonMember::parse_event_t event, JsonMember& parsed) {
