@@ -115,13 +115,48 @@ void take_stages(Table& t, Recipe& r) {
   r.distillation = stage(distillation, "[train_distillation]");
 }
 
-Json parsed(const std::filesystem::path& file, const std::string& text) {
+std::string text_of(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  if (!in) throw Error(ErrorCode::not_found, "recipe '" + file.string() + "' cannot be read");
+  std::stringstream buffer;
+  buffer << in.rdbuf();
+  return buffer.str();
+}
+
+toml::table parsed(const std::filesystem::path& file, const std::string& text) {
   try {
-    return from_toml(toml::parse(text));
+    return toml::parse(text);
   } catch (const toml::parse_error& e) {
     throw Error(ErrorCode::corrupt_file, "recipe '" + file.string() + "', line " +
                                              std::to_string(e.source().begin.line) + ": " + std::string(e.description()));
   }
+}
+
+void lay_over(toml::table& base, const toml::table& own) {
+  for (const auto& [key, value] : own) {
+    toml::table* below = base[key.str()].as_table();
+    if (below && value.is_table()) lay_over(*below, *value.as_table());
+    else base.insert_or_assign(key, value);
+  }
+}
+
+// The recipe as one table, and in `text` the same as TOML.
+toml::table whole(const std::filesystem::path& file, std::string& text) {
+  text = text_of(file);
+  toml::table own = parsed(file, text);
+  if (!own.contains("extends")) return own;
+  const auto name = own["extends"].value<std::string>();
+  if (!name || std::filesystem::path(*name).has_parent_path())
+    throw Error(ErrorCode::invalid_argument, "recipe '" + file.string() + "': 'extends' is the name of a recipe in the same folder");
+  const auto below = file.parent_path() / *name;
+  toml::table base = parsed(below, text_of(below));
+  if (base.contains("extends")) throw Error(ErrorCode::invalid_argument, "recipe '" + file.string() + "' extends '" + *name + "', which extends another; extend that one");
+  own.erase("extends");
+  lay_over(base, own);
+  std::stringstream merged;
+  merged << base << '\n';
+  text = merged.str();
+  return base;
 }
 
 }  // namespace
@@ -146,13 +181,8 @@ SceneOptions world_of(const std::filesystem::path& model) {
 }
 
 Recipe Recipe::read(const std::filesystem::path& file) {
-  std::ifstream in(file);
-  if (!in) throw Error(ErrorCode::not_found, "recipe '" + file.string() + "' cannot be read");
-  std::stringstream buffer;
-  buffer << in.rdbuf();
   Recipe r;
-  r.text_of_file = buffer.str();
-  Table t(parsed(file, r.text_of_file), "recipe '" + file.string() + "'");
+  Table t(from_toml(whole(file, r.text_of_file)), "recipe '" + file.string() + "'");
   Json scenes = Json::object();
   std::string quoted = "none";
   t.take("name", r.name);

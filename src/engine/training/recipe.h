@@ -43,8 +43,9 @@ struct Recipe {
   int64_t student_steps = 4;    // distillation: steps of the student
   int64_t teacher_steps = 24;   // of the guided teacher, a multiple of student_steps
   int64_t adapter_rank = 16;    // of the student's change of every weight of the teacher
-  std::string text_of_file;     // the file as read, stored with the weights
+  std::string text_of_file;     // the file as read (merged where it extends another), stored with the weights
 
+  // A recipe may extend another: `extends = "other.toml"` beside it; its own keys win, table by table.
   // Throws Error(invalid_argument) naming the key; unknown keys are rejected.
   static Recipe read(const std::filesystem::path& file);
 };
