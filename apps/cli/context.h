@@ -30,8 +30,10 @@ Command replay_command(CLI::App& app, Context& context);
 Command runs_command(CLI::App& app, Context& context);
 Command models_command(CLI::App& app, Context& context);
 Command list_command(CLI::App& app, Context& context);
+Command sweep_command(CLI::App& app, Context& context);
 Command lab_calibrate(CLI::App& lab, Context& context);
 Command lab_eval(CLI::App& lab, Context& context);
 Command lab_card(CLI::App& lab, Context& context);
+Command lab_assay(CLI::App& lab, Context& context);
 
 }  // namespace safelight::app

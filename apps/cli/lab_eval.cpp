@@ -3,17 +3,19 @@
 
 #include <chrono>
 #include <cstdio>
+#include <initializer_list>
+#include <optional>
 #include <set>
 
 #include "apps/cli/context.h"
-#include "apps/cli/lab_eval_attention.h"
+#include "apps/cli/enlarger.h"
 #include "apps/cli/lab_eval_board.h"
 #include "apps/cli/lab_eval_sheet.h"
+#include "apps/cli/lab_eval_upscaler.h"
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/formats/png.h"
 #include "engine/training/recipe.h"
-#include "engine/training/checker/scene_structure.h"
 
 namespace safelight::app {
 namespace {
@@ -26,6 +28,7 @@ struct Arguments {
   std::string out, shard = "1/1";
   int count = 100, seeds = 4;
   bool attention = false;
+  int factor = 0, low_px = 0;    // of upscalers
 };
 
 struct Shard {
@@ -121,11 +124,9 @@ class Evaluation {
   }
 
   void judge(const NumberedPrompt& prompt, std::uint64_t seed, const Image& image, const std::filesystem::path& trace) {
-    if (image.width != image.height) throw Error(ErrorCode::unsupported, "only square pictures can be judged");
-    const PromptClaims claims = parse_prompt(prompt.prompt.text);
-    const SeenScene scene = see(image.pixels.data(), image.width);
-    Judged judged{.prompt = prompt.prompt, .seed = seed, .check = check_scene(scene, claims), .problems = structural_problems(scene), .attention = {}};
-    if (!trace.empty()) judged.attention = attention_overlaps(TraceReader(trace), scene, claims, judged.check);
+    std::optional<TraceReader> run;
+    if (!trace.empty()) run.emplace(trace);
+    Judged judged = judged_picture(prompt.prompt, seed, see_picture(image), parse_prompt(prompt.prompt.text), run ? &*run : nullptr);
     board_.add(judged);
     ++done_;
     if (a_.out.empty()) return;
@@ -149,7 +150,19 @@ class Evaluation {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-int eval(const Arguments& a, Context& context) {
+// An option that says nothing about this kind of model is an error, not ignored.
+void refuse_given(const CLI::App& command, std::initializer_list<const char*> options, const char* of) {
+  for (const char* option : options)
+    if (command.get_option(option)->count() > 0) throw Error(ErrorCode::invalid_argument, std::string(option) + " is for " + of + "; this model is none");
+}
+
+int eval(const CLI::App& command, const Arguments& a, Context& context) {
+  const auto model = context.engine().find_model(a.request.model);
+  if (is_upscaler(model)) {
+    refuse_given(command, {"--tasks", "--seeds", "--attention", "--shard"}, "models that paint from a prompt");
+    return evaluate_upscaler({.model = model, .request = a.request, .count = a.count, .factor = a.factor, .low_px = a.low_px, .out = a.out}, context);
+  }
+  refuse_given(command, {"--factor", "--low-px", "--noise-level"}, "upscalers");
   catch_interrupts();
   Json json;
   std::vector<std::string> table;
@@ -176,7 +189,7 @@ Command lab_eval(CLI::App& lab, Context& context) {
   a->request.model = "signs-nano";
   CLI::App* c = lab.add_subcommand("eval", "Score an embedded model's pictures: claims of the prompts, structure, attention");
   c->add_option("model", a->request.model, "name or directory");
-  c->add_option("--count", a->count, "prompts per task")->check(CLI::Range(1, 100'000));
+  c->add_option("--count", a->count, "prompts per task; of an upscaler scenes per group")->check(CLI::Range(1, 100'000));
   c->add_option("--seeds", a->seeds, "pictures per prompt, of the seeds 0, 1, ...")->check(CLI::Range(1, 1000));
   c->add_option("--tasks", a->tasks, "tasks, comma separated; without it all that the model's world knows")->delimiter(',');
   c->add_option("--steps", a->request.steps, "denoising steps");
@@ -185,7 +198,10 @@ Command lab_eval(CLI::App& lab, Context& context) {
   c->add_option("--out", a->out, "directory for board.json, pictures.jsonl, sheet.png and sheet.html");
   c->add_flag("--attention", a->attention, "also compare attention maps with the objects that are seen (slow: one picture at a time)");
   c->add_option("--shard", a->shard, "i/n: every n-th prompt from the i-th on");
-  return {c, [a, &context] { return eval(*a, context); }};
+  c->add_option("--factor", a->factor, "of an upscaler: times the side; one of latents makes more than 2 in several passes")->check(CLI::Range(2, 16));
+  c->add_option("--low-px", a->low_px, "of an upscaler: side of the small pictures; without it as in training")->check(CLI::Range(16, 1024));
+  c->add_option("--noise-level", a->request.picture.noise_level, "of a cascaded upscaler: noise on the small picture");
+  return {c, [c, a, &context] { return eval(*c, *a, context); }};
 }
 
 }  // namespace safelight::app

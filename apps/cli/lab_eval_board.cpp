@@ -3,13 +3,27 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
+
+#include "apps/cli/lab_eval_attention.h"
+#include "common/base/error.h"
+#include "engine/training/checker/scene_structure.h"
 
 namespace safelight::app {
 namespace {
 
 constexpr double kZ = 1.96;  // 95 %
+
+// What Student's t stays under with 97.5 %: a table for few degrees of freedom, then the expansion in their inverse (Abramowitz and
+// Stegun, 26.7.5).
+double student_t(int freedom) {
+  constexpr std::array<double, 10> kFew = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228};
+  if (freedom <= 10) return kFew[static_cast<std::size_t>(freedom - 1)];
+  const double z = kZ, z3 = z * z * z, z5 = z3 * z * z, n = freedom;
+  return z + (z3 + z) / (4 * n) + (5 * z5 + 16 * z3 + 3 * z) / (96 * n * n);
+}
 
 std::string shown(const Rate& r) {
   if (r.of == 0) return "-";
@@ -39,7 +53,7 @@ Json Rate::json() const {
 
 double Mean::half_width() const {
   if (of < 2) return 1;
-  return kZ * std::sqrt(std::max(0.0, squares / of - value() * value()) / (of - 1));
+  return student_t(of - 1) * std::sqrt(std::max(0.0, squares / of - value() * value()) / (of - 1));
 }
 
 Json Mean::json() const {
@@ -52,6 +66,17 @@ Json Judged::json() const {
   for (const ClaimResult& c : check.claims) claims.push_back({{"kind", c.kind}, {"right", c.right}, {"reason", c.reason}});
   return {{"task", prompt.task}, {"prompt", prompt.text}, {"held_out", prompt.held_out}, {"seed", seed}, {"right", check.all()},
           {"claims", claims}, {"problems", problems}, {"attention_iou", attention}};
+}
+
+SeenScene see_picture(const Image& image) {
+  if (image.width != image.height || image.channels != 3) throw Error(ErrorCode::unsupported, "only square RGB pictures can be judged");
+  return see(image.pixels.data(), image.width);
+}
+
+Judged judged_picture(const EvalPrompt& prompt, std::uint64_t seed, const SeenScene& scene, const PromptClaims& claims, const TraceReader* run) {
+  Judged out{.prompt = prompt, .seed = seed, .check = check_scene(scene, claims), .problems = structural_problems(scene), .attention = {}};
+  if (run) out.attention = attention_overlaps(*run, scene, claims, out.check);
+  return out;
 }
 
 void TaskScores::add(const Judged& p) {

@@ -6,7 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "common/api/image.h"
 #include "common/base/json.h"
+#include "common/trace/trace.h"
 #include "engine/training/checker/eval_tasks.h"
 #include "engine/training/checker/scene_checker.h"
 
@@ -20,7 +22,7 @@ struct Rate {
   Json json() const;
 };
 
-// A mean with its 95 % interval (normal approximation).
+// A mean with its 95 % interval (Student's t).
 struct Mean {
   double sum = 0, squares = 0;
   int of = 0;
@@ -39,6 +41,11 @@ struct Judged {
   std::vector<double> attention;          // overlap of each noun's attention map with what stands for it
   Json json() const;
 };
+
+// Throws Error(unsupported) unless the picture is square and RGB.
+SeenScene see_picture(const Image& image);
+// `claims`: of the prompt. `run`: a trace with attention maps; null: no overlaps.
+Judged judged_picture(const EvalPrompt& prompt, std::uint64_t seed, const SeenScene& scene, const PromptClaims& claims, const TraceReader* run);
 
 struct TaskScores {
   Rate right, right_seen, right_held_out; // pictures that keep every claim; seen: of prompts that training knew

@@ -51,9 +51,9 @@ Command lab_train(CLI::App& parent, const Common& common, PictureEncoder encode)
   CLI::App* c = parent.add_subcommand("train", "Train an embedded model from a recipe; resumes where it was stopped");
   c->add_option("recipe", a->recipe, "TOML file, for example recipes/signs-nano.toml")->required();
   c->add_option("--out", a->out, "directory for checkpoints, log and the finished model")->required();
-  c->add_option("--from", a->from, "start from this model's weights with fresh moments; distillation: the teacher");
+  c->add_option("--from", a->from, "start from this model's weights with fresh moments; the stages after denoiser: the finished model that they build on");
   c->add_option("--minutes", a->minutes, "stop cleanly after this time")->check(CLI::NonNegativeNumber);
-  c->add_option("--stages", a->stages, "all, or some of autoencoder, text, denoiser, distillation, separated by commas");
+  c->add_option("--stages", a->stages, "all, or some of autoencoder, text, denoiser, distillation, latent_upscaler, cascade, separated by commas");
   c->add_option("--device", a->device, "cpu or cuda");
   c->add_option("--threads", a->threads, "threads to compute with");
   return {c, [a, &common, encode] { return train_command(*a, common, encode); }};

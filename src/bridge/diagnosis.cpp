@@ -5,6 +5,7 @@
 #include "common/api/json.h"
 #include "common/base/io.h"
 #include "common/base/json_read.h"
+#include "insight/signatures/match.h"
 
 namespace safelight {
 
@@ -32,6 +33,7 @@ Verdict diagnose_run(Engine& engine, const std::filesystem::path& directory, con
   const auto baseline = model.empty() ? std::nullopt : read_baseline(model);
   EngineExperiment experiment(engine, directory / "counterfactuals");
   Verdict verdict = diagnose(trace, baseline ? &*baseline : nullptr, std::filesystem::exists(model) ? &experiment : nullptr, options, progress);
+  for (const SignatureMatch& m : match_signatures(SignatureLibrary(), verdict)) verdict.signatures.push_back(m.signature->id);
   Json run = trace.run();
   run["verdict"] = to_json(verdict);
   write_file_atomic(directory / "run.json", run.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");

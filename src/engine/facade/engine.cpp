@@ -119,7 +119,8 @@ std::shared_ptr<const Components> Engine::open(const GenerateRequest& request) {
                                    .adapters = request.adapters, .embeddings = request.embeddings});
   if (std::filesystem::is_directory(path)) c.latent_to_rgb = stored_latent_to_rgb(path, c.denoiser->latent_channels());
   if (c.latent_to_rgb.empty()) c.latent_to_rgb = measure_latent_to_rgb(*c.autoencoder, c.denoiser->latent_channels());
-  return slot = std::make_shared<const Components>(std::move(c));
+  auto opened = std::make_shared<const Components>(std::move(c));
+  return slot = settings_.wrap ? settings_.wrap(std::move(opened)) : std::move(opened);
 }
 
 void Engine::close(const std::string& model) {

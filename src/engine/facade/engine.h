@@ -21,6 +21,8 @@ struct EngineSettings {
   int threads = 0;                                // 0: one for a small model, one per processor for others
   TraceFile::Encoder encoder;                     // null: no PNG
   std::function<Image(const std::filesystem::path&)> read_picture;  // null: requests with pictures are refused
+  // Given every model once, when it was opened; what it returns is kept and run in its place. Null: models run as they are.
+  std::function<std::shared_ptr<const Components>(std::shared_ptr<const Components>)> wrap;
 };
 
 struct RunCalls {
@@ -39,6 +41,7 @@ struct FinishedRun {
 class Engine {
  public:
   explicit Engine(EngineSettings settings);
+  const EngineSettings& settings() const { return settings_; }
 
   // A name is looked up in model_dirs; anything with a slash is a path. Throws Error(not_found) listing what there is.
   std::filesystem::path find_model(const std::string& name) const;

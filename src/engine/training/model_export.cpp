@@ -88,18 +88,23 @@ void write_scene_tokenizer(const std::filesystem::path& directory, const Recipe&
 }
 
 void export_model_frame(const std::filesystem::path& directory, const Recipe& recipe, const TrainOptions& options, const FrameAdditions& more) {
-  write_json(directory / "model_index.json", {{"_class_name", "StableDiffusionPipeline"},
-                                              {"_diffusers_version", "0.30.3"},
-                                              {"requires_safety_checker", false},
-                                              {"feature_extractor", {nullptr, nullptr}},
-                                              {"safety_checker", {nullptr, nullptr}},
-                                              {"image_encoder", {nullptr, nullptr}},
-                                              {"scheduler", {"diffusers", recipe.scheduler.at("_class_name")}},
-                                              {"text_encoder", {"transformers", "CLIPTextModel"}},
-                                              {"tokenizer", {"transformers", "CLIPTokenizer"}},
-                                              {"unet", {"diffusers", "UNet2DConditionModel"}},
-                                              {"vae", {"diffusers", "AutoencoderKL"}}});
-  write_json(directory / "scheduler" / "scheduler_config.json", recipe.scheduler);
+  Json index = {{"_class_name", "StableDiffusionPipeline"},
+                {"_diffusers_version", "0.30.3"},
+                {"requires_safety_checker", false},
+                {"feature_extractor", {nullptr, nullptr}},
+                {"safety_checker", {nullptr, nullptr}},
+                {"image_encoder", {nullptr, nullptr}},
+                {"text_encoder", {"transformers", "CLIPTextModel"}},
+                {"tokenizer", {"transformers", "CLIPTokenizer"}},
+                {"unet", {"diffusers", "UNet2DConditionModel"}},
+                {"vae", {"diffusers", "AutoencoderKL"}}};
+  for (const auto& [name, config] : {std::pair{"scheduler", &recipe.scheduler}, {"low_res_scheduler", &recipe.low_res_scheduler}}) {
+    if (config->is_null()) continue;
+    index[name] = {"diffusers", config->at("_class_name")};
+    write_json(directory / name / "scheduler_config.json", *config);
+  }
+  index.merge_patch(more.index);
+  write_json(directory / "model_index.json", index);
   Json about = {{"name", recipe.name}, {"summary", recipe.summary}, {"image_px", recipe.image_px}, {"recommended", recipe.recommended}, {"scenes", to_json(recipe.scenes)}};
   about.update(more.safelight);
   write_json(directory / "safelight.json", about);

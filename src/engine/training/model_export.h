@@ -12,12 +12,13 @@ namespace safelight {
 void export_component(const std::filesystem::path& directory, const std::string& weight_file, const Json& config,
                       const Parameters& parameters, const std::vector<at::Tensor>& values, at::ScalarType dtype);
 
-// Members that are added to safelight.json and training.json.
+// Members that are added to model_index.json (null removes one), safelight.json and training.json.
 struct FrameAdditions {
+  Json index = Json::object();
   Json safelight = Json::object(), training = Json::object();
 };
 
-// model_index.json, scheduler/, safelight.json (recommended setting, world), recipe.toml and training.json: seed, revision,
+// model_index.json (of a text-to-image model, unless `more` says otherwise), the recipe's schedulers, safelight.json (recommended setting, world), recipe.toml and training.json: seed, revision,
 // hardware, and for every stage its samples, seconds and curves, read from the log of `options.out`.
 void export_model_frame(const std::filesystem::path& directory, const Recipe& recipe, const TrainOptions& options, const FrameAdditions& more = {});
 

@@ -104,15 +104,19 @@ QuotedText quoted_of(const std::string& text) {
 }
 
 void take_stages(Table& t, Recipe& r) {
-  Json autoencoder, text, denoiser, distillation;
+  Json autoencoder, text, denoiser, distillation, latent_upscaler, cascade;
   t.take("train_autoencoder", autoencoder);
   t.take("train_text", text);
   t.take("train_denoiser", denoiser);
   t.take("train_distillation", distillation);
+  t.take("train_latent_upscaler", latent_upscaler);
+  t.take("train_cascade", cascade);
   r.autoencoder = stage(autoencoder, "[train_autoencoder]");
   r.text = stage(text, "[train_text]");
   r.denoiser = stage(denoiser, "[train_denoiser]");
   r.distillation = stage(distillation, "[train_distillation]");
+  r.latent_upscaler = stage(latent_upscaler, "[train_latent_upscaler]");
+  r.cascade = stage(cascade, "[train_cascade]");
 }
 
 std::string text_of(const std::filesystem::path& file) {
@@ -197,15 +201,20 @@ Recipe Recipe::read(const std::filesystem::path& file) {
   t.take("spelling", r.spelling);
   t.take("text_drop", r.text_drop);
   t.take("min_snr_gamma", r.min_snr_gamma);
+  t.take("min_snr_floor", r.min_snr_floor);
   t.take("attention_weight", r.attention_weight);
   t.take("pool", r.pool);
   t.take("student_steps", r.student_steps);
   t.take("teacher_steps", r.teacher_steps);
   t.take("adapter_rank", r.adapter_rank);
+  t.take("pixel_weight", r.pixel_weight);
+  t.take("low_px", r.low_px);
   t.take("text_encoder", r.text_encoder);
   t.take("unet", r.unet);
   t.take("vae", r.vae);
   t.take("scheduler", r.scheduler);
+  t.take("latent_transformer", r.latent_transformer);
+  t.take("low_res_scheduler", r.low_res_scheduler);
   t.take("recommended", r.recommended);
   take_stages(t, r);
   t.finish();
@@ -214,6 +223,9 @@ Recipe Recipe::read(const std::filesystem::path& file) {
   r.quoted = quoted_of(quoted);
   if (r.pool < 1 || r.student_steps < 1 || r.teacher_steps < 1 || r.adapter_rank < 1)
     throw Error(ErrorCode::invalid_argument, "recipe '" + file.string() + "': pool, student_steps, teacher_steps and adapter_rank must be positive");
+  if (!(r.min_snr_floor >= 0) || !(r.min_snr_gamma > r.min_snr_floor))
+    throw Error(ErrorCode::invalid_argument, "recipe '" + file.string() + "': min_snr_floor must not be negative, min_snr_gamma larger than it");
+  if (r.low_px < 1 || !(r.pixel_weight >= 0)) throw Error(ErrorCode::invalid_argument, "recipe '" + file.string() + "': low_px must be positive, pixel_weight not negative");
   return r;
 }
 

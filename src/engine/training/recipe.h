@@ -31,18 +31,24 @@ struct Recipe {
   SceneOptions scenes;          // the world; image_px is set from above
   QuotedText quoted = QuotedText::none;
   Json text_encoder, unet, vae, scheduler;  // the components' config.json, verbatim
+  Json latent_transformer, low_res_scheduler;  // of the upscalers, likewise; null for other recipes
   Json recommended;             // steps, guidance, scheduler that `generate` uses by default
-  StageRecipe autoencoder, text, denoiser, distillation;
+  StageRecipe autoencoder, text, denoiser, distillation, latent_upscaler, cascade;
   int64_t crop_px = 0;          // autoencoder: three quarters of its steps see crops of this size; 0: whole pictures only
   double kl_weight = 1e-5;
   bool spelling = false;        // text encoder: also has to tell the letters of a sign
   double text_drop = 0.1;       // share of samples that see the empty prompt
-  double min_snr_gamma = 5.0;   // loss weight of Hang et al. (arXiv:2303.09556), for the prediction type
+  // Loss weight of the denoised estimate: the signal-to-noise ratio, held between these two. The upper limit is that of Hang et al.
+  // (arXiv:2303.09556), the lower one that of Salimans and Ho (arXiv:2202.00512): without it, layout, which is decided in noise,
+  // counts for next to nothing.
+  double min_snr_gamma = 5.0, min_snr_floor = 0;
   double attention_weight = 0;  // of the loss that holds each noun's attention to its mask (arXiv:2312.04884); 0: none
   int64_t pool = 32768;         // encoded scenes kept in memory; an eighth of each batch replaces old ones
   int64_t student_steps = 4;    // distillation: steps of the student
   int64_t teacher_steps = 24;   // of the guided teacher, a multiple of student_steps
   int64_t adapter_rank = 16;    // of the student's change of every weight of the teacher
+  double pixel_weight = 0;      // latent upscaler: of the loss on decoded crops; 0: none
+  int64_t low_px = 32;          // cascade: side of the small picture
   std::string text_of_file;     // the file as read (merged where it extends another), stored with the weights
 
   // A recipe may extend another: `extends = "other.toml"` beside it; its own keys win, table by table.

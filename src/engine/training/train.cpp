@@ -22,15 +22,39 @@ std::chrono::steady_clock::time_point deadline_of(const TrainOptions& options) {
   return now + std::chrono::milliseconds(static_cast<int64_t>(*options.minutes * 60'000));
 }
 
-// The stages that are to be trained, in their order.
+template <class Stage>
+bool run_stage(const Recipe& recipe, const TrainOptions& options, Deadline deadline, int64_t& samples) {
+  Stage stage(recipe, options);
+  const bool done = stage.run(deadline);
+  samples = stage.samples();
+  return done;
+}
+
+// The stages on top of a finished model, in their order. Adding one: its file and a line here.
+struct LaterStage {
+  const char* name;
+  StageRecipe Recipe::*recipe;
+  const char* needs;   // what is said where --from names no model
+  bool (*run)(const Recipe&, const TrainOptions&, Deadline, int64_t& samples);
+};
+constexpr LaterStage kLaterStages[] = {
+    {"distillation", &Recipe::distillation, "learns from a finished model: name the teacher's directory with --from", run_stage<DistillationStage>},
+    {"latent_upscaler", &Recipe::latent_upscaler, "enlarges the latents of an autoencoder: name its model's directory with --from", run_stage<LatentUpscalerStage>},
+    {"cascade", &Recipe::cascade, "takes autoencoder and text encoder from a model: name its directory with --from", run_stage<CascadeStage>}};
+
+// The stages that are to be trained.
 std::set<std::string> chosen_stages(const Recipe& recipe, const std::string& names) {
-  const std::vector<std::pair<std::string, bool>> known = {{"autoencoder", recipe.autoencoder.samples > 0}, {"text", recipe.text.samples > 0}, {"denoiser", recipe.denoiser.samples > 0}, {"distillation", recipe.distillation.samples > 0}};
+  std::vector<std::pair<std::string, bool>> known = {{"autoencoder", recipe.autoencoder.samples > 0}, {"text", recipe.text.samples > 0}, {"denoiser", recipe.denoiser.samples > 0}};
+  for (const LaterStage& later : kLaterStages) known.emplace_back(later.name, (recipe.*later.recipe).samples > 0);
   std::set<std::string> out;
   std::stringstream in(names);
   for (std::string name; std::getline(in, name, ',');) {
     const auto it = std::find_if(known.begin(), known.end(), [&](const auto& k) { return k.first == name; });
-    if (name != "all" && it == known.end())
-      throw Error(ErrorCode::invalid_argument, "stage '" + name + "' is unknown; known: all, autoencoder, text, denoiser, distillation");
+    if (name != "all" && it == known.end()) {
+      std::string list = "all";
+      for (const auto& [stage, there] : known) list += ", " + stage;
+      throw Error(ErrorCode::invalid_argument, "stage '" + name + "' is unknown; known: " + list);
+    }
     if (name != "all" && !it->second) throw Error(ErrorCode::invalid_argument, "the recipe has no [train_" + name + "]");
     for (const auto& [stage, there] : known)
       if (there && (name == "all" || name == stage)) out.insert(stage);
@@ -70,19 +94,18 @@ bool train_on_scenes(const Recipe& recipe, const TrainOptions& options, const st
 
 TrainReport train(const Recipe& recipe, const TrainOptions& options) {
   const std::set<std::string> stages = chosen_stages(recipe, options.stages);
-  const bool distils = stages.contains("distillation");
-  if (distils && options.from.empty())
-    throw Error(ErrorCode::invalid_argument, "the stage distillation learns from a finished model: name the teacher's directory with --from");
+  for (const LaterStage& later : kLaterStages)
+    if (stages.contains(later.name) && options.from.empty()) throw Error(ErrorCode::invalid_argument, std::string("the stage ") + later.name + " " + later.needs);
   std::filesystem::create_directories(options.out);
   const auto deadline = deadline_of(options);
   TrainReport report;
   report.model = options.out / "model";
-  report.finished = stages.size() == (distils ? 1 : 0) || train_on_scenes(recipe, options, stages, deadline, report);
-  if (report.finished && distils) {
-    DistillationStage stage(recipe, options);
-    report.finished = stage.run(deadline);
-    report.samples["distillation"] = stage.samples();
-  }
+  const bool on_scenes = std::any_of(stages.begin(), stages.end(), [](const std::string& stage) {
+    return std::none_of(std::begin(kLaterStages), std::end(kLaterStages), [&](const LaterStage& later) { return stage == later.name; });
+  });
+  report.finished = !on_scenes || train_on_scenes(recipe, options, stages, deadline, report);
+  for (const LaterStage& later : kLaterStages)
+    if (report.finished && stages.contains(later.name)) report.finished = later.run(recipe, options, deadline, report.samples[later.name]);
   return report;
 }
 

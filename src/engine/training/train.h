@@ -1,4 +1,5 @@
-// Training of an embedded model from a recipe: autoencoder, text encoder, denoiser (with the text encoder), distillation.
+// Training of an embedded model from a recipe: autoencoder, text encoder, denoiser (with the text encoder); or, on top of a finished
+// model, distillation, a latent upscaler, a cascaded one.
 #pragma once
 
 #include <filesystem>
@@ -12,7 +13,7 @@
 namespace safelight {
 
 struct TrainProgress {
-  std::string stage;             // "autoencoder", "text", "denoiser" or "distillation"
+  std::string stage;             // "autoencoder", "text", "denoiser", "distillation", "latent_upscaler" or "cascade"
   int64_t samples = 0, total = 0;
   double samples_per_s = 0;
   double seconds_left = 0;
@@ -22,7 +23,7 @@ struct TrainProgress {
 struct TrainOptions {
   std::filesystem::path out;             // checkpoints, log.jsonl and the finished model go here
   std::optional<double> minutes;         // stop cleanly after this time; training can be resumed
-  std::filesystem::path from;            // start from this model's weights with fresh moments; empty: from the seed. The teacher of a distillation
+  std::filesystem::path from;            // start from this model's weights with fresh moments; empty: from the seed. What stages on top of a model learn from
   std::string stages = "all";            // or some of the stages' names, separated by commas
   double checkpoint_seconds = 120;
   double evaluate_seconds = 600;         // how often `evaluate` is called

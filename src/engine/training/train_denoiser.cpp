@@ -12,10 +12,10 @@ namespace {
 
 constexpr uint64_t kDenoiserStream = 2;
 
-// min(snr, gamma) weighting for the mean square of the raw output (Hang et al., arXiv:2303.09556).
-at::Tensor loss_weight(const at::Tensor& abar, double gamma, bool predicts_v) {
+// The recipe's weight of the denoised estimate, as a weight of the mean square of the raw output.
+at::Tensor loss_weight(const at::Tensor& abar, const Recipe& recipe, bool predicts_v) {
   const at::Tensor snr = abar / (1 - abar);
-  return snr.clamp_max(gamma) / (predicts_v ? snr + 1 : snr);
+  return snr.clamp(recipe.min_snr_floor, recipe.min_snr_gamma) / (predicts_v ? snr + 1 : snr);
 }
 
 }  // namespace
@@ -72,7 +72,7 @@ at::Tensor DenoiserStage::loss(int64_t step) {
   if (recipe_.attention_weight > 0) hooks.observer = &attention;
   const at::Tensor target = predicts_v_ ? a * noise - s * clean : noise;
   const at::Tensor error = (unet_->forward(in, hooks).to(at::kFloat) - target).square().mean({1, 2, 3});
-  const at::Tensor loss = (error * loss_weight(abar, recipe_.min_snr_gamma, predicts_v_)).mean();
+  const at::Tensor loss = (error * loss_weight(abar, recipe_, predicts_v_)).mean();
   const at::Tensor held = attention.value();
   return held.defined() ? loss + recipe_.attention_weight * held : loss;
 }

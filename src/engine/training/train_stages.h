@@ -7,9 +7,12 @@
 #include "engine/autoencoders/autoencoder_kl.h"
 #include "engine/denoisers/unet.h"
 #include "engine/text/clip_text_encoder.h"
+#include "engine/training/frozen_parts.h"
 #include "engine/training/scene_batch.h"
+#include "engine/training/scene_pairs.h"
 #include "engine/training/training_loop.h"
 #include "engine/training/trajectory_pool.h"
+#include "engine/upscalers/latent_transformer.h"
 
 namespace safelight {
 
@@ -140,6 +143,60 @@ class DistillationStage {
   std::vector<at::Tensor> base_;   // the teacher's weights, float32, in the order of student_parameters_
   std::unique_ptr<TrajectoryPool> pool_;
   at::Tensor weights_;             // of the student's nodes in the loss
+  int64_t samples_ = 0;
+};
+
+// A transformer that enlarges latents of the model in options.from, whose autoencoder makes the latents of every scene at
+// image_px and at twice that.
+class LatentUpscalerStage {
+ public:
+  // Throws Error(conflict) where the recipe's network does not take that autoencoder's latents.
+  LatentUpscalerStage(const Recipe& recipe, const TrainOptions& options);
+  bool run(Deadline deadline);
+  int64_t samples() const { return samples_; }
+
+ private:
+  ScenePairRows encoded(const std::vector<Scene>& scenes) const;
+  at::Tensor loss(int64_t step);
+  void export_weights(const AdamW& optimiser) const;
+
+  const Recipe& recipe_;
+  const TrainOptions& options_;
+  FrozenAutoencoder autoencoder_;
+  Parameters parameters_;
+  std::unique_ptr<LatentTransformer> model_;
+  std::unique_ptr<ScenePairs> pairs_;
+  int64_t samples_ = 0;
+};
+
+struct NoiseLevels {
+  at::Tensor alphas_cumprod;   // float32, one a level, from little noise to much
+  bool predicts_v = false;     // else the noise
+};
+
+// A denoiser that sees a small picture beside the latents of the large one, and is told how noisy the small one was made (cascaded
+// diffusion, Ho et al., arXiv:2106.15282), in the layout of Stable Diffusion's x4 upscaler. Autoencoder and text encoder are those
+// of the model in options.from.
+class CascadeStage {
+ public:
+  // Throws Error(conflict) where the recipe's parts do not fit each other or that model.
+  CascadeStage(const Recipe& recipe, const TrainOptions& options);
+  bool run(Deadline deadline);
+  int64_t samples() const { return samples_; }
+
+ private:
+  ScenePairRows rendered(const std::vector<Scene>& scenes) const;
+  at::Tensor loss(int64_t step);
+  void export_weights(const AdamW& optimiser) const;
+
+  const Recipe& recipe_;
+  const TrainOptions& options_;
+  FrozenAutoencoder autoencoder_;
+  FrozenText text_;
+  NoiseLevels noise_, low_noise_;
+  Parameters parameters_;
+  std::unique_ptr<Unet> unet_;
+  std::unique_ptr<ScenePairs> pairs_;
   int64_t samples_ = 0;
 };
 

@@ -7,67 +7,16 @@
 #include "common/api/json.h"
 #include "insight/diagnosis/artifact.h"
 #include "insight/diagnosis/diagnose.h"
+#include "insight/diagnosis/treatments.h"
 
 namespace safelight {
 namespace {
-
-struct Treatment {
-  std::string name, subsystem, trigger;
-  Interventions change;        // the run's own interventions with exactly one thing changed
-  bool shifts_colour = false;  // the change predicts a shift of colour
-  bool restartable = false;    // the change takes effect only from `from_step` on
-  int from_step = 0;
-};
-
-struct Recommendation {
-  int steps = 0;
-  double guidance = 0;
-  std::string solver;
-};
-
-Recommendation recommendation(const TraceReader& t) {
-  const Json& r = t.run().contains("recommended") ? t.run()["recommended"] : Json::object();
-  return {r.value("steps", 0), r.value("guidance", 0.0), r.value("solver", std::string())};
-}
-
-// The one change that tests a finding's hypothesis; empty name when there is none to make.
-Treatment treatment_for(const Finding& f, const TraceReader& trace, const Interventions& own) {
-  const Recommendation good = recommendation(trace);
-  const Json& resolved = trace.run()["resolved"];
-  Treatment t{.name = "", .subsystem = f.subsystem, .trigger = f.subsystem, .change = own};
-  t.change.restart.reset();
-  if (f.cause == "guidance-burn" && good.guidance > 0 && resolved.value("guidance", 0.0) != good.guidance) {
-    t.change.guidance = good.guidance;
-    t.name = fmt::format("guidance {:.3g}", good.guidance);
-  } else if (f.cause == "too-few-steps" && good.steps > resolved.value("steps", 0)) {
-    t.change.steps = good.steps;
-    t.name = fmt::format("{} steps", good.steps);
-  } else if (f.cause.rfind("attention", 0) == 0 && !own.attention.empty()) {
-    t.change.attention.clear();
-    t.name = "attention unscaled";
-    t.restartable = true;
-    t.from_step = std::max(0, f.first_step - 1);
-  } else if (f.cause == "channel-drift" && !own.latents.empty()) {
-    t.change.latents.clear();
-    t.name = "latent channel not pushed";
-    t.shifts_colour = true;
-    t.restartable = true;
-    t.from_step = std::max(0, f.first_step - 1);
-  } else if (f.cause == "prediction-type" && !f.evidence.empty()) {
-    t.change.prediction = f.evidence.front().note;
-    t.name = "prediction type " + f.evidence.front().note;
-  } else if (f.cause == "decoder-mismatch" || f.cause == "non-finite") {
-    t.change.decoder = DecoderChange{.kind = "float32", .path = ""};
-    t.name = "float32 decode";
-  }
-  return t;
-}
 
 double score_of(const std::filesystem::path& run, const Baseline& baseline) { return overall(artifact_scores(TraceReader(run), baseline)); }
 
 // The last stored restart point at or before the step at which the change begins to matter.
 void restart_where_enough(Treatment& t, const TraceReader& trace) {
-  if (!t.restartable) return;
+  if (t.from_step < 0) return;
   int best = 0;
   for (const int done : trace.restart_steps())
     if (done <= t.from_step && done > best) best = done;
@@ -185,22 +134,22 @@ void bisect(const TraceReader& trace, const Baseline& baseline, Experiment& expe
   const Interventions own = interventions_from_json(trace.run().value("interventions", Json::object()));
   int left = options.counterfactuals;
   std::vector<std::string> tried;
-  for (const Finding& f : suspects) {
-    Treatment t = treatment_for(f, trace, own);
-    if (t.name.empty() || std::find(tried.begin(), tried.end(), t.name) != tried.end()) continue;
-    DiagnoseOptions within = options;
-    within.seeds = std::min(options.seeds, left / 3);
-    if (within.seeds < 1) {
-      verdict.notes.push_back("the budget of reruns is spent");
-      return;
+  for (const Finding& f : suspects)
+    for (Treatment& t : treatments_for(f, trace, own)) {
+      if (std::find(tried.begin(), tried.end(), t.name) != tried.end()) continue;
+      DiagnoseOptions within = options;
+      within.seeds = std::min(options.seeds, left / 3);
+      if (within.seeds < 1) {
+        verdict.notes.push_back("the budget of reruns is spent");
+        return;
+      }
+      tried.push_back(t.name);
+      restart_where_enough(t, trace);
+      const Tested s = test(t, trace, baseline, experiment, own, within, progress);
+      left -= s.spent;
+      verdict.counterfactuals.push_back(s.result);
+      if (s.result.cures) return;
     }
-    tried.push_back(t.name);
-    restart_where_enough(t, trace);
-    const Tested s = test(t, trace, baseline, experiment, own, within, progress);
-    left -= s.spent;
-    verdict.counterfactuals.push_back(s.result);
-    if (s.result.cures) return;
-  }
 }
 
 }  // namespace safelight

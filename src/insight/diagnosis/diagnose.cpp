@@ -124,7 +124,6 @@ void conclude(Verdict& v, const Finding& f, const TraceReader& trace) {
   if (f.first_step >= 0 && f.first_step < trace.steps_done()) v.timestep = trace.nodes()[static_cast<std::size_t>(f.first_step)].timestep;
   v.trigger = info.trigger;
   v.remedy = info.remedy;
-  if (*info.signature) v.signatures.push_back(info.signature);
   v.confidence = v.ranking.empty() ? 0.5 : v.ranking.front().weight;
   v.sentence = "It broke because " + f.what;
   if (v.timestep >= 0) v.sentence += fmt::format(" (step {} of {}, timestep {:.0f})", f.first_step, trace.steps_done(), v.timestep);

@@ -31,9 +31,9 @@ struct CauseInfo {
   const char* cause;
   const char* trigger;
   const char* remedy;
-  const char* signature;     // id in the library of known failures, or ""
 };
-const CauseInfo& cause_info(const std::string& cause);
+const CauseInfo& cause_info(const std::string& cause);   // all fields empty for an unknown cause
+std::vector<std::string> cause_names();
 
 // Tests the suspects by counterfactual reruns on several seeds beside a sham; fills verdict.counterfactuals and stops at
 // the first cure or when the budget is spent.

@@ -1,0 +1,84 @@
+#include "assay/record.h"
+
+#include <algorithm>
+
+#include "common/base/fields.h"
+#include "common/base/io.h"
+#include "common/base/json_read.h"
+
+namespace safelight {
+
+template <class V>
+void fields(V& v, Answer& a) {
+  v("said", a.said);
+  v("ranking", a.ranking);
+  v("trigger", a.trigger);
+  v("cause", a.cause);
+  v("stage", a.stage);
+  v("module", a.module);
+  v("step", a.step);
+  v("confidence", a.confidence);
+  v("reruns", a.reruns);
+  v("seconds", a.seconds);
+  v("failed", a.failed);
+}
+
+template <class V>
+void fields(V& v, AssayRecord& r) {
+  v("id", r.id);
+  v("fault", r.fault);
+  v("clean_kind", r.clean_kind);
+  v("dose", r.dose);
+  v("added_after_freeze", r.added_after_freeze);
+  v("subsystem", r.subsystem);
+  v("also", r.also);
+  v("trigger", r.trigger);
+  v("causes", r.causes);
+  v("stage", r.stage);
+  v("module", r.module);
+  v("step", r.step);
+  v("prompt", r.prompt);
+  v("refused", r.refused);
+  v("pixel_change", r.pixel_change);
+  v("right_before", r.right_before);
+  v("right_after", r.right_after);
+  v("observed", r.observed);
+  v("proven", r.proven);
+  v("fixed_thresholds", r.fixed_thresholds);
+  v("blind_swapping", r.blind_swapping);
+  v("blind_reruns", r.blind_reruns);
+}
+
+Answer answer_of(const Verdict& v) {
+  Answer a{.said = v.healthy ? kHealthy : v.undetermined || v.subsystem.empty() ? kUndetermined : v.subsystem,
+           .trigger = v.trigger, .cause = v.cause, .stage = v.stage, .module = v.module, .step = v.step, .confidence = v.confidence};
+  if (!v.healthy)
+    for (std::size_t i = 0; i < v.ranking.size() && i < 2; ++i) a.ranking.push_back(v.ranking[i].subsystem);
+  return a;
+}
+
+bool AssayRecord::right(const std::string& said) const {
+  if (clean()) return said == kHealthy;
+  return said == subsystem || std::find(also.begin(), also.end(), said) != also.end();
+}
+
+Json to_json(const AssayRecord& record) { return fields_to_json(record); }
+AssayRecord record_from_json(const Json& json) { return from_json<AssayRecord>(json, "record of an assay"); }
+
+std::vector<AssayRecord> read_records(const std::filesystem::path& file) {
+  constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
+  const std::string text = read_file(file, kMostBytes);
+  std::vector<AssayRecord> out;
+  std::size_t begin = 0, number = 1;
+  for (std::size_t end = text.find('\n'); end != std::string::npos; begin = end + 1, end = text.find('\n', begin), ++number) {
+    const std::string where = "'" + file.string() + "' line " + std::to_string(number);
+    try {
+      out.push_back(record_from_json(parse_json(std::string_view(text).substr(begin, end - begin), where)));
+    } catch (const Error& e) {
+      throw Error(ErrorCode::corrupt_file, where + ": " + e.what() + "; remove the line, or start again in another directory");
+    }
+  }
+  return out;
+}
+
+}  // namespace safelight

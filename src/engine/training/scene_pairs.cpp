@@ -1,0 +1,87 @@
+#include "engine/training/scene_pairs.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/training/training_loop.h"
+
+namespace safelight {
+namespace {
+
+constexpr double kFarthest = 0.5, kNearest = 1.6;
+constexpr double kBoardMargin = 0.05;   // of the renderer, between a board's edge and its letters, whatever their size
+
+Scene varied_scene(const ScenePairsPlan& plan, uint64_t number) {
+  Scene scene = make_scene(plan.world, plan.seed, number);
+  SceneRandom random(mix_seed(plan.seed, 0, 0), number);
+  if (random.chance(0.5)) return scene;
+  const double factor = std::exp(random.between(std::log(kFarthest), std::log(kNearest))), x = random.uniform(), y = random.uniform();
+  return zoomed(std::move(scene), factor, x, y);
+}
+
+}  // namespace
+
+Scene zoomed(Scene scene, double factor, double x, double y) {
+  const auto move = [&](auto& thing) {
+    thing.x = x + factor * (thing.x - x);
+    thing.y = y + factor * (thing.y - y);
+  };
+  for (SceneObject& o : scene.objects) {
+    move(o);
+    o.radius *= factor;
+  }
+  if (scene.sign) {
+    move(*scene.sign);
+    for (double* half : {&scene.sign->half_width, &scene.sign->half_height}) *half = factor * (*half - kBoardMargin) + kBoardMargin;
+  }
+  return scene;
+}
+
+ScenePairs::ScenePairs(ScenePairsPlan plan)
+    : plan_(std::move(plan)), fresh_(std::max<int64_t>(1, plan_.batch / 8)), scenes_(static_cast<std::size_t>(plan_.pool)) {
+  const int64_t written = plan_.step * fresh_;
+  // As many at a time as later steps make: kernels may round otherwise for other sizes.
+  for (int64_t begin = 0; begin < plan_.pool; begin += fresh_) {
+    std::vector<int64_t> numbers, rows;
+    for (int64_t row = begin; row < std::min(begin + fresh_, plan_.pool); ++row) {
+      const int64_t rounds = written > row ? (written - 1 - row) / plan_.pool + 1 : 0;  // how often the row was written anew
+      rows.push_back(row);
+      numbers.push_back(row + rounds * plan_.pool);
+    }
+    put(numbers, rows);
+  }
+}
+
+void ScenePairs::refresh(int64_t step) {
+  std::vector<int64_t> numbers, rows;
+  for (int64_t k = step * fresh_; k < (step + 1) * fresh_; ++k) {
+    numbers.push_back(plan_.pool + k);
+    rows.push_back(k % plan_.pool);
+  }
+  put(numbers, rows);
+}
+
+void ScenePairs::put(const std::vector<int64_t>& numbers, const std::vector<int64_t>& rows) {
+  std::vector<Scene> scenes;
+  for (const int64_t number : numbers) scenes.push_back(varied_scene(plan_, static_cast<uint64_t>(number)));
+  const ScenePairRows made = plan_.make(scenes);
+  const at::Tensor index = at::tensor(rows, at::kLong).to(made.low.device());
+  for (const auto& [held, fresh] : {std::pair{&held_.low, &made.low}, {&held_.high, &made.high}}) {
+    if (!held->defined()) {
+      std::vector<int64_t> shape = fresh->sizes().vec();
+      shape[0] = plan_.pool;
+      *held = at::zeros(shape, fresh->options());
+    }
+    held->index_copy_(0, index, *fresh);
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) scenes_[static_cast<std::size_t>(rows[i])] = std::move(scenes[i]);
+}
+
+ScenePairRows ScenePairs::draw(const at::Tensor& rows) const {
+  const at::Tensor index = rows.to(held_.low.device());
+  return {held_.low.index_select(0, index), held_.high.index_select(0, index)};
+}
+
+}  // namespace safelight

@@ -1,0 +1,133 @@
+#include "insight/diagnosis/treatments.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <optional>
+
+namespace safelight {
+namespace {
+
+struct Input {
+  const Finding& finding;
+  const TraceReader& trace;
+  Interventions change;   // the run's own, to be changed in one place
+  double recommended(const char* key) const { return trace.run().contains("recommended") ? trace.run()["recommended"].value(key, 0.0) : 0.0; }
+  double resolved(const char* key) const { return trace.run()["resolved"].value(key, 0.0); }
+  const Evidence* evidence(std::string_view statistic) const {
+    for (const Evidence& e : finding.evidence)
+      if (e.statistic == statistic) return &e;
+    return nullptr;
+  }
+  int before() const { return std::max(0, finding.first_step - 1); }  // the last step that may stay as it was
+};
+
+Treatment named(std::string name, Interventions change) { return {.name = std::move(name), .subsystem = "", .trigger = "", .change = std::move(change)}; }
+
+std::optional<Treatment> recommended_guidance(Input in) {
+  const double guidance = in.recommended("guidance");
+  if (!(guidance > 0) || in.resolved("guidance") == guidance) return {};
+  in.change.guidance = guidance;
+  return named(fmt::format("guidance {:.3g}", guidance), in.change);
+}
+
+std::optional<Treatment> recommended_steps(Input in) {
+  const int steps = static_cast<int>(in.recommended("steps"));
+  if (steps <= in.resolved("steps")) return {};
+  in.change.steps = steps;
+  return named(fmt::format("{} steps", steps), in.change);
+}
+
+std::optional<Treatment> attention_unscaled(Input in) {
+  if (in.change.attention.empty()) return {};
+  in.change.attention.clear();
+  Treatment t = named("attention unscaled", in.change);
+  t.from_step = in.before();
+  return t;
+}
+
+// Logits that spread too little or too much are brought back to the middle of the healthy band, from the first bad step on.
+std::optional<Treatment> attention_rescaled(Input in) {
+  constexpr double kMost = 20;   // beyond it there is no routing left that could be restored
+  const Evidence* spread = in.evidence("attention.logit_std");
+  if (!in.change.attention.empty() || !spread || !spread->low || !spread->high || !(spread->value > 0)) return {};
+  const double factor = (*spread->low + *spread->high) / 2 / spread->value;
+  if (!(factor > 1 / kMost && factor < kMost)) return {};
+  in.change.attention.push_back({.steps = {in.finding.first_step, -1}, .factor = factor, .layers = "", .cross = true, .token = -1});
+  Treatment t = named(fmt::format("cross-attention logits times {:.3g}", factor), in.change);
+  t.from_step = in.before();
+  return t;
+}
+
+std::optional<Treatment> channel_not_pushed(Input in) {
+  if (in.change.latents.empty()) return {};
+  in.change.latents.clear();
+  Treatment t = named("latent channel not pushed", in.change);
+  t.shifts_colour = true;
+  t.from_step = in.before();
+  return t;
+}
+
+// A channel that moved between two steps is moved back by as much, where it was.
+std::optional<Treatment> channel_moved_back(Input in) {
+  const Evidence* moved = in.evidence("snr.handoff");
+  int channel = -1;
+  if (!in.change.latents.empty() || !moved || std::sscanf(moved->note.c_str(), "channel %d", &channel) != 1) return {};
+  in.change.latents.push_back({.steps = {in.finding.first_step, in.finding.last_step + 1}, .channel = channel, .amount = -moved->value});
+  Treatment t = named(fmt::format("latent channel {} moved back", channel), in.change);
+  t.shifts_colour = true;
+  t.from_step = in.before();
+  return t;
+}
+
+std::optional<Treatment> other_prediction(Input in) {
+  const Evidence* rho = in.evidence("prediction.rho");
+  if (!rho) return {};
+  in.change.prediction = rho->note;
+  return named("prediction type " + rho->note, in.change);
+}
+
+std::optional<Treatment> calibrated_latent_scale(Input in) {
+  const Evidence* factor = in.evidence("decoder.scaling_factor");
+  if (!factor || !factor->low || !factor->high || !(*factor->low + *factor->high > 0)) return {};
+  const double scale = factor->value * 2 / (*factor->low + *factor->high);
+  in.change.latent_scale = in.change.latent_scale.value_or(1.0) * scale;
+  return named(fmt::format("latents times {:.4g} before decoding", scale), in.change);
+}
+
+std::optional<Treatment> float32_decode(Input in) {
+  in.change.decoder = DecoderChange{.kind = "float32", .path = ""};
+  return named("float32 decode", in.change);
+}
+
+struct Row {
+  const char* cause;   // of the finding
+  std::optional<Treatment> (*make)(Input);
+};
+
+constexpr Row kTable[] = {{"guidance-burn", recommended_guidance},      {"too-few-steps", recommended_steps},
+                          {"attention-flat", attention_unscaled},       {"attention-sharp", attention_unscaled},
+                          {"attention-flat", attention_rescaled},       {"attention-sharp", attention_rescaled},
+                          {"channel-drift", channel_not_pushed},        {"channel-drift", channel_moved_back},
+                          {"prediction-type", other_prediction},        {"latent-scale", calibrated_latent_scale},
+                          {"decoder-mismatch", float32_decode},         {"non-finite", float32_decode}};
+
+}  // namespace
+
+std::vector<Treatment> treatments_for(const Finding& finding, const TraceReader& trace, const Interventions& own) {
+  std::vector<Treatment> out;
+  Interventions base = own;
+  base.restart.reset();
+  for (const Row& row : kTable) {
+    if (finding.cause != row.cause) continue;
+    auto t = row.make({finding, trace, base});
+    if (!t) continue;
+    t->subsystem = t->trigger = finding.subsystem;
+    out.push_back(std::move(*t));
+  }
+  return out;
+}
+
+}  // namespace safelight

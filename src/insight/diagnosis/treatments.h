@@ -1,0 +1,23 @@
+// What can be changed to test a finding: exactly one thing each. A kind of change is a function and a line of the table.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/api/verdict.h"
+#include "common/trace/trace.h"
+
+namespace safelight {
+
+struct Treatment {
+  std::string name;            // "guidance 4"; equal names are the same change
+  std::string subsystem, trigger;
+  Interventions change;        // the run's own interventions with one thing changed
+  bool shifts_colour = false;  // the change predicts a shift of colour
+  int from_step = -1;          // takes effect only from this step on, so that a restart point before it is enough; -1: from the start
+};
+
+// The changes that test this finding's hypothesis, the most telling first. `own`: the run's interventions.
+std::vector<Treatment> treatments_for(const Finding& finding, const TraceReader& trace, const Interventions& own);
+
+}  // namespace safelight
