@@ -77,22 +77,26 @@ std::vector<PointResult> point_results(const SweepPlan& plan, const std::vector<
 }
 
 std::optional<Recommendation> recommend(const SweepPlan& plan, const std::vector<CellRecord>& records, const std::vector<PointResult>& results) {
+  // What the verdicts call broken more often than not is not recommended, unless there is nothing else.
+  const auto sound = [](const PointResult& r) { return r.time_ms > 0 && r.healthy.value >= 0.5; };
+  const bool any_sound = std::any_of(results.begin(), results.end(), sound);
+  const auto usable = [&](std::size_t i) { return any_sound ? sound(results[i]) : results[i].time_ms > 0; };
   std::optional<std::size_t> best;
   for (std::size_t i = 0; i < results.size(); ++i)
-    if (results[i].time_ms > 0 && (!best || results[i].loss.value < results[*best].loss.value)) best = i;
+    if (usable(i) && (!best || results[i].loss.value < results[*best].loss.value)) best = i;
   if (!best) return std::nullopt;
   const auto cheaper = [&](std::size_t a, std::size_t b) {
     return std::tuple(results[a].time_ms, results[a].loss.value, a) < std::tuple(results[b].time_ms, results[b].loss.value, b);
   };
   Recommendation out{.faithful = *best, .fast = *best};
   for (std::size_t i = 0; i < results.size(); ++i) {
-    if (results[i].time_ms <= 0) continue;
+    if (!usable(i)) continue;
     const Interval added = paired(plan, records, results[i].point, results[*best].point);
     if (added.low <= 0 && cheaper(i, out.faithful)) out.faithful = i;   // one seed has no interval and tells nothing
   }
   out.fast = out.faithful;
   for (std::size_t i = 0; i < results.size(); ++i)
-    if (results[i].time_ms > 0 && results[i].loss.value - results[out.faithful].loss.value <= kTradedLoss && cheaper(i, out.fast)) out.fast = i;
+    if (usable(i) && results[i].loss.value - results[out.faithful].loss.value <= kTradedLoss && cheaper(i, out.fast)) out.fast = i;
   out.loss_added = paired(plan, records, results[out.fast].point, results[out.faithful].point);
   return out;
 }

@@ -26,7 +26,8 @@ struct Recommendation {
   Interval loss_added;                  // fast minus faithful, by pairs of one seed
 };
 // faithful: the cheapest of the settings that no seed-paired difference tells from the best one. fast: the cheapest whose loss
-// is larger by at most kTradedLoss. Nothing when no cell finished.
+// is larger by at most kTradedLoss. Both among the settings of which at least half of the cells are healthy, where there are any. Nothing when
+// no cell finished.
 inline constexpr double kTradedLoss = 0.1;
 std::optional<Recommendation> recommend(const SweepPlan& plan, const std::vector<CellRecord>& records, const std::vector<PointResult>& results);
 

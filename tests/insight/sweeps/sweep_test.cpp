@@ -37,7 +37,7 @@ TEST(Intervals, OneSeedHasNoInterval) {
 // A closed world of cells: guidance above 10 burns, more steps take longer, scheduler "broken" does not run.
 class FakeRunner final : public CellRunner {
  public:
-  int stop_after = -1, ran = 0, wrong_steps_at = -1;
+  int stop_after = -1, ran = 0, wrong_steps_at = -1, condemned_steps = -1;
   std::string weights = "aa";
 
   OperatingPoint settle(const GenerateRequest&, const OperatingPoint& asked) override {
@@ -69,7 +69,7 @@ class FakeRunner final : public CellRunner {
     trace.finish("finished");
     Outcome out{.verdict = {}, .adherence = 1.0, .evaluations = steps};
     const bool burnt = p.guidance > 10;
-    out.verdict.healthy = !burnt;
+    out.verdict.healthy = !burnt && p.steps != condemned_steps;   // a verdict may condemn what the artifact score lets pass
     out.verdict.scores = {{"overall", burnt ? 0.8 : 0.01}};
     if (burnt) {
       out.verdict.subsystem = "guidance";
@@ -124,6 +124,14 @@ TEST_F(SweepTest, FastAndFaithfulAreTheCheapestOfTheGoodOnes) {
   int front = 0;
   for (const Json& p : report["points"]) front += p["pareto"].get<bool>();
   EXPECT_EQ(front, 1);
+}
+
+TEST_F(SweepTest, WhatTheVerdictsCallBrokenIsNotRecommended) {
+  FakeRunner runner;
+  runner.condemned_steps = 5;
+  const Json report = run_sweep(spec(), directory_, runner, {});
+  EXPECT_EQ(report["recommended"]["faithful"], "toy, euler, 10 steps, guidance 4");
+  EXPECT_EQ(report["recommended"]["fast"], "toy, euler, 10 steps, guidance 4");
 }
 
 TEST_F(SweepTest, StoppedAnywhereAndCutOffItGivesTheSameReport) {
