@@ -10,8 +10,8 @@ namespace safelight {
 // Aliasing: how far edges stray from smooth curves, in pixels. Where an edge crosses a row (a column, for flat edges), its place is the
 // centre of gravity of the change of colour, which is exact for a straight edge drawn with full anti-aliasing. Four places in a row
 // are compared by their third difference, which is 0 for any parabola; its mean size is given as the standard deviation of the
-// independent normal errors that would make it: about 0 for a well drawn edge, 0.1 to 0.2 for stairs (slanted edges drawn without
-// anti-aliasing), more for torn ones. Only strong edges with calm on both sides count; nothing where there are none.
+// independent normal errors that would make it: about 0 for a well drawn edge, 0.3 for stairs (slanted edges drawn without
+// anti-aliasing). Only strong edges with calm on both sides count; nothing where there are none.
 // Source: edge location by moments (Lyvers and others, 1989, "Subpixel measurements using a moment-based edge operator"); the
 // third difference is ours.
 std::optional<double> edge_jaggedness_px(const Image& image);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <random>
@@ -52,6 +53,16 @@ TEST(EdgeJaggedness, IsNearNothingForWellDrawnEdges) {
 TEST(EdgeJaggedness, TellsStairsFromSmoothEdges) {
   for (const auto& shape : {std::function<bool(double, double)>(slanted), std::function<bool(double, double)>(disc)})
     EXPECT_GT(edge_jaggedness_px(drawn(shape, 1)).value(), 5 * edge_jaggedness_px(drawn(shape, 16)).value());
+}
+
+TEST(EdgeJaggedness, IsAboutThreeTenthsForStairsOfAllSlopes) {
+  double sum = 0;
+  int slopes = 0;
+  for (int degrees = 3; degrees < 44; ++degrees, ++slopes) {
+    const double c = std::cos(degrees * std::acos(-1.0) / 180), s = std::sin(degrees * std::acos(-1.0) / 180);
+    sum += edge_jaggedness_px(drawn([&](double x, double y) { return c * (x - 32) + s * (y - 32) > 0.3; }, 1)).value();
+  }
+  EXPECT_NEAR(sum / slopes, 0.3, 0.03);
 }
 
 // Rows shifted by independent normal amounts: the measure is their deviation, as its definition says.

@@ -1,0 +1,72 @@
+// Which pictures a page about knobs needs: sections of lines of settings.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/cli/context.h"
+#include "apps/cli/lab_knobs_measures.h"
+#include "engine/training/scenes/scene.h"
+
+namespace safelight::app {
+
+struct KnobOptions {
+  std::string model = "signs-nano";
+  std::string out;                            // directory of the page
+  int count = 25, seeds = 2;                  // prompts a task; pictures a prompt, of the seeds 0, 1, ...
+  std::vector<std::string> tasks;             // empty: all that the model's world knows
+  std::vector<double> guidance = {0, 1, 2, 4, 7.5, 15};
+  std::vector<int> steps = {2, 4, 8, 12, 20, 40};
+  std::vector<double> low_guidance = {1, 2};
+  std::vector<int> many_steps = {10, 20, 40, 80};
+  std::vector<std::string> compare;           // NAME=MODEL
+  std::string upscaler;                       // empty: none
+  int factor = 0;                             // of the upscaler; 0: of one pass
+};
+
+// A model, with an upscaler behind it or not.
+struct Subject {
+  std::string name;
+  std::filesystem::path model, upscaler;      // upscaler: empty where there is none
+  std::string fingerprint;                    // of the files of both: what they were is stored with what they made
+  Recommended recommended;                    // known after unify_settings
+};
+
+struct Setting {
+  std::size_t subject = 0;                    // index into KnobPlan::subjects
+  std::optional<double> guidance;             // absent: as the model recommends
+  int steps = 0;                              // 0: as the model recommends
+};
+
+struct KnobPoint {
+  std::string label;
+  Setting setting;
+};
+
+struct KnobLine {
+  std::string name;
+  std::vector<KnobPoint> points;
+};
+
+struct KnobSection {
+  std::string id, title, about, x_title;
+  bool turned = true;                         // a knob is turned from point to point; false: the points are models
+  std::vector<std::string> tasks, measures;   // either may be empty: then there is nothing to show, and `about` says why
+  std::vector<KnobLine> lines;
+};
+
+struct KnobPlan {
+  KnobOptions options;
+  SceneOptions world;                         // of the first model; all others must know the same
+  std::vector<Subject> subjects;              // the model, its upscaled pictures, then the compared ones likewise
+  std::vector<KnobSection> sections;
+};
+
+// Throws Error(invalid_argument) for wrong options, Error(conflict) for a model of another world, Error(not_found).
+KnobPlan plan_knobs(const KnobOptions& options, Context& context);
+
+// Opens the models and brings settings that make the same pictures to one form, so that these are drawn once.
+void unify_settings(KnobPlan& plan, Context& context);
+
+}  // namespace safelight::app
