@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <functional>
 
 #include "bridge/diagnosis.h"
@@ -11,16 +10,10 @@
 #include "common/base/io.h"
 #include "common/formats/png.h"
 #include "common/measure/image_statistics.h"
+#include "common/measure/picture_difference.h"
 
 namespace safelight::app {
 namespace {
-
-std::optional<double> difference_of(const Image& a, const Image& b) {
-  if (a.width != b.width || a.height != b.height || a.channels != b.channels || a.pixels.empty()) return std::nullopt;
-  double sum = 0;
-  for (std::size_t i = 0; i < a.pixels.size(); ++i) sum += std::abs(int{a.pixels[i]} - int{b.pixels[i]});
-  return sum / static_cast<double>(a.pixels.size());
-}
 
 // Why the picture cannot be made again; empty when it can.
 std::string obstacle(Context& context, const std::optional<PictureParameters>& p) {
@@ -57,7 +50,7 @@ void rerun(Context& context, const Image& picture, const DiagnoseOptions& option
   RunCalls calls;
   if (progress) calls.progress = [&](const RunProgress& p) { progress("rerunning", p.total > 0 ? static_cast<double>(p.step) / p.total : 0); };
   const FinishedRun run = context.engine().generate(request, {}, out.rerun, calls);
-  if (!run.result.images.empty()) out.difference = difference_of(picture, run.result.images.front());
+  if (!run.result.images.empty() && comparable(picture, run.result.images.front())) out.difference = mean_difference(picture, run.result.images.front());
   out.verdict = diagnose_run(context.engine(), out.rerun, options, progress);
   if (!out.difference) out.verdict.notes.push_back("the rerun has another size than the picture; the verdict is of the settings, not of this picture");
   else if (*out.difference >= kSamePicture)

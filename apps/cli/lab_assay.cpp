@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 
 #include "apps/cli/context.h"
+#include "apps/cli/shard.h"
 #include "assay/assay.h"
 #include "assay/confusion.h"
-#include "common/base/error.h"
 #include "common/base/io.h"
 
 namespace safelight::app {
@@ -18,12 +17,6 @@ struct Arguments {
   AssayPlan plan;
   double budget_min = 0;
 };
-
-void read_shard(const std::string& text, AssayPlan& plan) {
-  char rest = 0;
-  if (std::sscanf(text.c_str(), "%d/%d%c", &plan.shard, &plan.shards, &rest) != 2 || plan.shards < 1 || plan.shard < 1 || plan.shard > plan.shards)
-    throw Error(ErrorCode::invalid_argument, "--shard '" + text + "': expected i/n with 1 <= i <= n, for example 2/4");
-}
 
 // Of every shard that wrote into the directory.
 std::vector<AssayRecord> all_records(const std::filesystem::path& out) {
@@ -70,7 +63,9 @@ void print_faults(const Json& faults) {
 int assay(const Arguments& a, Context& context) {
   AssayOptions options{.plan = a.plan, .out = a.out, .budget_min = a.budget_min, .progress = {}, .stop = stop_requested};
   options.plan.model = a.model;
-  read_shard(a.shard, options.plan);
+  const Shard shard = shard_of(a.shard);
+  options.plan.shard = shard.index;
+  options.plan.shards = shard.of;
   catch_interrupts();
   const auto start = std::chrono::steady_clock::now();
   AssayProgress reached;

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <initializer_list>
 #include <optional>
 #include <set>
@@ -12,6 +11,7 @@
 #include "apps/cli/lab_eval_board.h"
 #include "apps/cli/lab_eval_sheet.h"
 #include "apps/cli/lab_eval_upscaler.h"
+#include "apps/cli/shard.h"
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/formats/png.h"
@@ -30,18 +30,6 @@ struct Arguments {
   bool attention = false;
   int factor = 0, low_px = 0;    // of upscalers
 };
-
-struct Shard {
-  int index = 1, of = 1;
-};
-
-Shard shard_of(const std::string& text) {
-  Shard s;
-  char rest = 0;
-  if (std::sscanf(text.c_str(), "%d/%d%c", &s.index, &s.of, &rest) != 2 || s.of < 1 || s.index < 1 || s.index > s.of)
-    throw Error(ErrorCode::invalid_argument, "--shard '" + text + "': expected i/n with 1 <= i <= n, for example 2/4");
-  return s;
-}
 
 struct NumberedPrompt {
   EvalPrompt prompt;

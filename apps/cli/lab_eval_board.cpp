@@ -9,6 +9,7 @@
 
 #include "apps/cli/lab_eval_attention.h"
 #include "common/base/error.h"
+#include "common/measure/wilson.h"
 #include "engine/training/checker/scene_structure.h"
 
 namespace safelight::app {
@@ -39,10 +40,8 @@ std::string row(const std::string& name, const TaskScores& s) {
 }  // namespace
 
 std::pair<double, double> Rate::interval() const {
-  if (of == 0) return {0, 1};
-  const double n = of, p = right / n, z = kZ, d = 1 + z * z / n;
-  const double centre = (p + z * z / (2 * n)) / d, half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / d;
-  return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
+  const ShareInterval i = wilson_interval(right, of, kZ);
+  return {i.low, i.high};
 }
 
 Json Rate::json() const {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "apps/lab/picture_grid.h"
+#include "common/base/markup.h"
 
 namespace safelight::app {
 namespace {
@@ -20,18 +21,6 @@ std::string base64(std::string_view bytes) {
     unsigned three = 0;
     for (std::size_t k = 0; k < 3; ++k) three = three << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
     for (std::size_t k = 0; k < 4; ++k) out += i + k <= bytes.size() ? kDigits[three >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
-}
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else out += c;
   }
   return out;
 }
@@ -68,10 +57,10 @@ show();
 std::string figure(const SheetPicture& p) {
   const Judged& j = p.judged;
   std::string out = fmt::format("<figure data-task=\"{}\"{}><img alt=\"\" src=\"data:image/png;base64,{}\"><figcaption>{} <small>{}, seed {}{}</small>",
-                                escaped(j.prompt.task), j.check.all() ? "" : " class=\"wrong\"", base64(p.png), escaped(j.prompt.text), escaped(j.prompt.task), j.seed,
+                                escaped_markup(j.prompt.task), j.check.all() ? "" : " class=\"wrong\"", base64(p.png), escaped_markup(j.prompt.text), escaped_markup(j.prompt.task), j.seed,
                                 j.prompt.held_out ? ", held out" : "");
-  if (!j.check.all()) out += "<i>" + escaped(j.check.reasons()) + "</i>";
-  for (const std::string& problem : j.problems) out += "<u>" + escaped(problem) + "</u>";
+  if (!j.check.all()) out += "<i>" + escaped_markup(j.check.reasons()) + "</i>";
+  for (const std::string& problem : j.problems) out += "<u>" + escaped_markup(problem) + "</u>";
   return out + "</figcaption></figure>\n";
 }
 
@@ -97,12 +86,12 @@ std::string sheet_page(const std::string& title, const std::vector<std::string>&
   }
   std::stable_partition(order.begin(), order.end(), [](const SheetPicture* p) { return !p->judged.check.all(); });
   const std::size_t shown = std::min(order.size(), kPagePictures);
-  std::string page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>" + escaped(title) +
-                     "</title><style>" + std::string(kStyle) + "</style><h1>" + escaped(title) + "</h1><pre>";
-  for (const std::string& line : table) page += escaped(line) + "\n";
+  std::string page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>" + escaped_markup(title) +
+                     "</title><style>" + std::string(kStyle) + "</style><h1>" + escaped_markup(title) + "</h1><pre>";
+  for (const std::string& line : table) page += escaped_markup(line) + "\n";
   page += fmt::format("</pre><p>{} of {} pictures, wrong ones first. Red: a claim of the prompt that does not hold. Brown: badly made, whatever was asked for.</p><nav>", shown, order.size());
   page += "<button data-task=\"\">all tasks</button>";
-  for (const std::string& task : tasks) page += "<button data-task=\"" + escaped(task) + "\">" + escaped(task) + "</button>";
+  for (const std::string& task : tasks) page += "<button data-task=\"" + escaped_markup(task) + "\">" + escaped_markup(task) + "</button>";
   page += "<button>only wrong ones</button></nav><main>\n";
   for (std::size_t i = 0; i < shown; ++i) page += figure(*order[i]);
   return page + "</main><script>" + std::string(kScript) + "</script></html>\n";

@@ -1,55 +1,18 @@
 #include "apps/cli/lab_knobs_cells.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <set>
 
 #include "common/base/error.h"
-#include "common/base/io.h"
-#include "common/base/json_read.h"
 
 namespace safelight::app {
-namespace {
 
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
-
-[[noreturn]] void refuse(const std::filesystem::path& file, const std::string& what) {
-  throw Error(ErrorCode::io, "'" + file.string() + "': " + what + ": " + std::strerror(errno));
-}
-
-}  // namespace
-
-CellFile::CellFile(const std::filesystem::path& file) : file_(file) {
-  descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) refuse(file, "cannot be opened");
-  try {
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0)
-      throw Error(ErrorCode::conflict, "'" + file.string() + "' is in use by another `safelight lab knobs`; wait for it or choose another --out");
-    read();
-  } catch (...) {
-    ::close(descriptor_);
-    throw;
-  }
-}
-
-CellFile::~CellFile() { ::close(descriptor_); }
-
-void CellFile::read() {
-  const std::string text = read_file(file_, kMostBytes);
-  std::size_t at = 0;
-  int number = 0;
-  for (std::size_t end = text.find('\n'); end != std::string::npos; at = end + 1, end = text.find('\n', at)) {
-    const std::string where = "'" + file_.string() + "', line " + std::to_string(++number);
-    const Json line = parse_json(std::string_view(text).substr(at, end - at), where);
+CellFile::CellFile(const std::filesystem::path& file)
+    : lines_(file, "'" + file.string() + "' is in use by another `safelight lab knobs`; wait for it or choose another --out") {
+  lines_.read([&](const Json& line, const std::string& where) {
     if (!line.is_object() || !line.contains("key") || !line.contains("result"))
       throw Error(ErrorCode::corrupt_file, where + " is no cell of `safelight lab knobs`; remove the line or the file");
     results_[line["key"].dump()] = line["result"];
-  }
-  if (at < text.size() && ::ftruncate(descriptor_, static_cast<off_t>(at)) != 0) refuse(file_, "its unfinished last line cannot be dropped");
+  });
 }
 
 const Json* CellFile::find(const Json& key) const {
@@ -58,13 +21,7 @@ const Json* CellFile::find(const Json& key) const {
 }
 
 void CellFile::add(const Json& key, Json result) {
-  const std::string line = Json({{"key", key}, {"result", result}}).dump() + "\n";
-  for (std::size_t done = 0; done < line.size();) {
-    const ssize_t n = ::write(descriptor_, line.data() + done, line.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) refuse(file_, "cannot be written");
-    done += static_cast<std::size_t>(n);
-  }
+  lines_.append({{"key", key}, {"result", result}});
   results_[key.dump()] = std::move(result);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/cli/lab_knobs_plan.h"
+#include "common/base/json_lines.h"
 
 namespace safelight::app {
 
@@ -16,17 +17,12 @@ class CellFile {
   // Makes the file where there is none. A last line that a kill cut off is dropped. Throws Error(corrupt_file) for any other line that
   // is none of ours, Error(conflict) while another process has the file, Error(io).
   explicit CellFile(const std::filesystem::path& file);
-  ~CellFile();
-  CellFile(const CellFile&) = delete;
-  CellFile& operator=(const CellFile&) = delete;
 
   const Json* find(const Json& key) const;           // null: not finished yet
   void add(const Json& key, Json result);            // on the disk when it returns; throws Error(io)
 
  private:
-  void read();
-  std::filesystem::path file_;
-  int descriptor_ = -1;
+  JsonLines lines_;
   std::map<std::string, Json> results_;              // by the key as written
 };
 

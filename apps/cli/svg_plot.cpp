@@ -7,6 +7,8 @@
 #include <cmath>
 #include <string_view>
 
+#include "common/base/markup.h"
+
 namespace safelight::app {
 namespace {
 
@@ -27,12 +29,6 @@ svg { color: #24292f; background: #fff; font: 12px system-ui, sans-serif }
 }
 )";
 constexpr std::size_t kLooks = 5;
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : std::string(1, c);
-  return out;
-}
 
 struct Axis {
   double low = 0, high = 1, step = 0.2;
@@ -75,7 +71,7 @@ class Drawing {
   std::string svg() {
     const double height = kHeight + tilted_ + legend_;
     out_ = fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\"><title>{2}</title><style>{3}</style>\n",
-                       kWidth, height, escaped(plot_.title), kStyle);
+                       kWidth, height, escaped_markup(plot_.title), kStyle);
     text(kLeft, 20, "start", plot_.title, " font-weight=\"600\"");
     axes();
     for (std::size_t l = 0; l < plot_.lines.size(); ++l) line(l);
@@ -97,7 +93,7 @@ class Drawing {
   double y(double value) const { return kHeight - kBottom - (value - axis_.low) / (axis_.high - axis_.low) * (kHeight - kTop - kBottom); }
 
   void text(double x, double y, std::string_view anchor, const std::string& words, std::string_view more = "") {
-    out_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>\n", x, y, anchor, more, escaped(words));
+    out_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>\n", x, y, anchor, more, escaped_markup(words));
   }
 
   void axes() {

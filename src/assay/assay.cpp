@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <iterator>
 #include <set>
 
@@ -10,7 +9,9 @@
 #include "bridge/diagnosis.h"
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/base/json_lines.h"
 #include "common/base/json_read.h"
+#include "common/measure/picture_difference.h"
 #include "engine/training/checker/scene_checker.h"
 #include "engine/training/recipe.h"
 
@@ -24,14 +25,6 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 int runs_in(const std::filesystem::path& directory) {
   if (!std::filesystem::is_directory(directory)) return 0;
   return static_cast<int>(std::distance(std::filesystem::directory_iterator(directory), std::filesystem::directory_iterator()));
-}
-
-// Mean absolute difference of two pictures' samples; -1 when their sizes differ.
-double pixel_change(const Image& a, const Image& b) {
-  if (a.pixels.size() != b.pixels.size() || a.width != b.width || a.pixels.empty()) return -1;
-  double sum = 0;
-  for (std::size_t i = 0; i < a.pixels.size(); ++i) sum += std::abs(static_cast<int>(a.pixels[i]) - static_cast<int>(b.pixels[i]));
-  return sum / static_cast<double>(a.pixels.size());
 }
 
 bool claims_hold(const Image& image, const std::string& prompt) {
@@ -78,7 +71,7 @@ void referee(Engine& healthy, const PlannedRun& planned, const Image& seen, Assa
   GenerateRequest request = planned.request;
   request.probes = "none";
   const Image twin = planned.fault ? healthy.generate(request, {}, {}, {}).result.images.front() : seen;
-  record.pixel_change = pixel_change(twin, seen);
+  record.pixel_change = comparable(twin, seen) ? mean_difference(twin, seen) : -1;
   record.right_before = claims_hold(twin, planned.request.prompt);
   record.right_after = claims_hold(seen, planned.request.prompt);
 }
@@ -107,25 +100,6 @@ void keep_to_plan(const AssayPlan& plan, const std::filesystem::path& model, con
   if (!std::filesystem::exists(file)) return write_file_atomic(file, own.dump(1) + "\n");
   if (const Json found = read_json(file); found != own)
     throw Error(ErrorCode::conflict, "'" + out.string() + "' holds the runs of another plan (" + found.dump() + "); choose another directory, or ask for the same");
-}
-
-// What is there, with a line that a kill cut off taken away, so that the next one begins a line.
-std::set<std::string> finished_ids(const std::filesystem::path& file) {
-  std::set<std::string> ids;
-  if (!std::filesystem::exists(file)) return ids;
-  std::string whole;
-  for (const AssayRecord& record : read_records(file)) {
-    ids.insert(record.id);
-    whole += to_json(record).dump() + "\n";
-  }
-  write_file_atomic(file, whole);
-  return ids;
-}
-
-void append(const std::filesystem::path& file, const AssayRecord& record) {
-  std::ofstream out(file, std::ios::app | std::ios::binary);
-  out << to_json(record).dump() + "\n" << std::flush;
-  if (!out) throw Error(ErrorCode::io, "cannot write '" + file.string() + "'; is the disk full?");
 }
 
 }  // namespace
@@ -185,7 +159,9 @@ AssayProgress run_assay(const EngineSettings& settings, const AssayOptions& opti
   keep_to_plan(options.plan, model, options.out);
   const std::string shard = std::to_string(options.plan.shard) + "-of-" + std::to_string(options.plan.shards);
   const auto file = options.out / ("runs-" + shard + ".jsonl");
-  const std::set<std::string> finished = finished_ids(file);
+  JsonLines lines(file, "another process works on shard " + shard + " of the assay in '" + options.out.string() + "'; wait for it or stop it");
+  std::set<std::string> finished;
+  lines.read([&](const Json& line, const std::string& where) { finished.insert(record_from_json(line, where).id); });
   const std::vector<PlannedRun> runs = plan_runs(options.plan, prompts_for(engine, model));
   AssayProgress progress{.done = 0, .total = static_cast<int>(runs.size())};
   for (const PlannedRun& planned : runs) progress.done += finished.contains(planned.id);
@@ -193,7 +169,7 @@ AssayProgress run_assay(const EngineSettings& settings, const AssayOptions& opti
     if (finished.contains(planned.id)) continue;
     if ((options.stop && options.stop()) || (options.budget_min > 0 && seconds_since(start) > 60 * options.budget_min)) break;
     planned.request.model = model.string();
-    append(file, assay_one(engine, planned, options.plan.counterfactuals, options.out / ("scratch-" + shard)));
+    lines.append(to_json(assay_one(engine, planned, options.plan.counterfactuals, options.out / ("scratch-" + shard))));
     ++progress.done;
     if (options.progress) options.progress(progress.done, progress.total, planned.fault ? planned.fault->name : "clean: " + planned.clean_kind);
   }

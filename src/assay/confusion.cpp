@@ -4,21 +4,12 @@
 
 #include <algorithm>
 
+#include "common/base/markup.h"
+
 namespace safelight {
 namespace {
 
 constexpr int kCell_px = 44, kLeft_px = 130, kTop_px = 150, kRight_px = 90, kBottom_px = 16;
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else out += c;
-  }
-  return out;
-}
 
 std::size_t place_of(const std::vector<std::string>& names, const std::string& name) {
   return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
@@ -62,16 +53,16 @@ std::string svg_of(const Confusion& c, const std::string& title) {
   const int width = kLeft_px + kCell_px * static_cast<int>(c.answers.size()) + kRight_px, height = kTop_px + kCell_px * static_cast<int>(c.truths.size()) + kBottom_px;
   std::string out = fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" font-family=\"sans-serif\" font-size=\"12\">\n"
                                 "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"12\" y=\"22\" font-size=\"15\">{2}</text>\n"
-                                "<text x=\"12\" y=\"42\" fill=\"#555\">rows: what was broken; columns: what the verdict named</text>\n", width, height, escaped(title));
+                                "<text x=\"12\" y=\"42\" fill=\"#555\">rows: what was broken; columns: what the verdict named</text>\n", width, height, escaped_markup(title));
   for (std::size_t k = 0; k < c.answers.size(); ++k) {
     const int x = kLeft_px + kCell_px * static_cast<int>(k) + kCell_px / 2 + 4;
-    out += fmt::format("<text transform=\"translate({},{}) rotate(-50)\">{}</text>\n", x, kTop_px - 6, escaped(c.answers[k]));
+    out += fmt::format("<text transform=\"translate({},{}) rotate(-50)\">{}</text>\n", x, kTop_px - 6, escaped_markup(c.answers[k]));
   }
   for (std::size_t row = 0; row < c.truths.size(); ++row) {
     const int y = kTop_px + kCell_px * static_cast<int>(row);
     int all = 0;
     for (const int n : c.counts[row]) all += n;
-    out += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n", kLeft_px - 8, y + kCell_px / 2 + 4, escaped(c.truths[row]));
+    out += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n", kLeft_px - 8, y + kCell_px / 2 + 4, escaped_markup(c.truths[row]));
     for (std::size_t k = 0; k < c.answers.size(); ++k)
       out += cell(kLeft_px + kCell_px * static_cast<int>(k), y, c.counts[row][k], all > 0 ? static_cast<double>(c.counts[row][k]) / all : 0, c.answers[k] == c.truths[row]);
   }

@@ -3,8 +3,7 @@
 #include <algorithm>
 
 #include "common/base/fields.h"
-#include "common/base/io.h"
-#include "common/base/json_read.h"
+#include "common/base/json_lines.h"
 
 namespace safelight {
 
@@ -63,21 +62,18 @@ bool AssayRecord::right(const std::string& said) const {
 }
 
 Json to_json(const AssayRecord& record) { return fields_to_json(record); }
-AssayRecord record_from_json(const Json& json) { return from_json<AssayRecord>(json, "record of an assay"); }
+
+AssayRecord record_from_json(const Json& json, const std::string& where) {
+  try {
+    return from_json<AssayRecord>(json, "record of an assay");
+  } catch (const Error& e) {
+    throw Error(ErrorCode::corrupt_file, where + ": " + e.what() + "; remove the line, or start again in another directory");
+  }
+}
 
 std::vector<AssayRecord> read_records(const std::filesystem::path& file) {
-  constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
-  const std::string text = read_file(file, kMostBytes);
   std::vector<AssayRecord> out;
-  std::size_t begin = 0, number = 1;
-  for (std::size_t end = text.find('\n'); end != std::string::npos; begin = end + 1, end = text.find('\n', begin), ++number) {
-    const std::string where = "'" + file.string() + "' line " + std::to_string(number);
-    try {
-      out.push_back(record_from_json(parse_json(std::string_view(text).substr(begin, end - begin), where)));
-    } catch (const Error& e) {
-      throw Error(ErrorCode::corrupt_file, where + ": " + e.what() + "; remove the line, or start again in another directory");
-    }
-  }
+  read_json_lines(file, [&](const Json& line, const std::string& where) { out.push_back(record_from_json(line, where)); });
   return out;
 }
 

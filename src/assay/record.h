@@ -52,8 +52,8 @@ struct AssayRecord {
 };
 
 Json to_json(const AssayRecord& record);
-// Throws Error(invalid_argument) listing every problem.
-AssayRecord record_from_json(const Json& json);
+// Throws Error(corrupt_file) naming `where` and every problem.
+AssayRecord record_from_json(const Json& json, const std::string& where);
 
 // The whole lines of a file of records; a last line that a killed process left unfinished is skipped. Throws Error(corrupt_file).
 std::vector<AssayRecord> read_records(const std::filesystem::path& file);

@@ -6,17 +6,10 @@
 #include <cstdlib>
 #include <map>
 
+#include "common/measure/wilson.h"
+
 namespace safelight {
 namespace {
-
-constexpr double kZ = 1.959963984540054;  // of a two-sided 95 % interval
-
-double wilson(const Rate& r, double side) {
-  if (r.of == 0) return side < 0 ? 0 : 1;
-  const double n = r.of, p = r.share(), z2 = kZ * kZ;
-  const double bound = (p + z2 / (2 * n) + side * kZ * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n);
-  return std::clamp(bound, 0.0, 1.0);
-}
 
 bool within_first_two(const AssayRecord& r, const Answer& a) {
   if (r.right(a.said)) return true;
@@ -73,8 +66,8 @@ std::string most_common_subsystem(const std::vector<AssayRecord>& records) {
 
 }  // namespace
 
-double Rate::low() const { return wilson(*this, -1); }
-double Rate::high() const { return wilson(*this, +1); }
+double Rate::low() const { return wilson_interval(right, of).low; }
+double Rate::high() const { return wilson_interval(right, of).high; }
 
 Scores score(const std::vector<AssayRecord>& records, Pick pick) {
   Scores s;

@@ -27,16 +27,21 @@ Experiment::Outcome EngineExperiment::rerun(const TraceReader& base, const Inter
   return {run.directory, run.result.total_ms};
 }
 
+void store_verdict(const TraceReader& trace, const Verdict& verdict) {
+  Json run = trace.run();
+  run["verdict"] = to_json(verdict);
+  write_file_atomic(trace.directory() / "run.json", run.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
 Verdict diagnose_run(Engine& engine, const std::filesystem::path& directory, const DiagnoseOptions& options, const DiagnoseProgress& progress) {
   const TraceReader trace(directory);
   const std::string model = trace.run().contains("resolved") ? trace.run()["resolved"].value("directory", std::string()) : std::string();
   const auto baseline = model.empty() ? std::nullopt : read_baseline(model);
   EngineExperiment experiment(engine, directory / "counterfactuals");
   Verdict verdict = diagnose(trace, baseline ? &*baseline : nullptr, std::filesystem::exists(model) ? &experiment : nullptr, options, progress);
-  for (const SignatureMatch& m : match_signatures(SignatureLibrary(), verdict)) verdict.signatures.push_back(m.signature->id);
-  Json run = trace.run();
-  run["verdict"] = to_json(verdict);
-  write_file_atomic(directory / "run.json", run.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  static const SignatureLibrary known;   // the built-in entries: read once a process
+  for (const SignatureMatch& m : match_signatures(known, verdict)) verdict.signatures.push_back(m.signature->id);
+  store_verdict(trace, verdict);
   return verdict;
 }
 

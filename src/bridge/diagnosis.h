@@ -22,6 +22,9 @@ class EngineExperiment final : public Experiment {
 // Diagnoses a stored run with its model's baseline; the verdict is also put into its run.json.
 Verdict diagnose_run(Engine& engine, const std::filesystem::path& run, const DiagnoseOptions& options, const DiagnoseProgress& progress);
 
+// Puts the verdict into the run's run.json.
+void store_verdict(const TraceReader& run, const Verdict& verdict);
+
 // The request and interventions of a stored run, ready to be run again.
 GenerateRequest stored_request(const TraceReader& run);
 

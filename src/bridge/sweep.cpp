@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "common/api/json.h"
-#include "common/base/io.h"
 #include "engine/training/checker/scene_checker.h"
 
 namespace safelight {
@@ -98,11 +97,10 @@ CellRunner::Outcome EngineCellRunner::run(const GenerateRequest& shared, const O
   SharedEdits shared_edits(experiment, small_edits_, fmt::format("{}|{}|{}|{}|{}", point.directory, point.scheduler, point.steps, point.guidance, seed));
   if (options_.cancelled && options_.cancelled()) throw Error(ErrorCode::cancelled, "cancelled on request");
   // The latent-difference check takes one rerun, whatever is left for counterfactuals.
-  Outcome out{.verdict = diagnose(TraceReader(directory), baseline_ ? &*baseline_ : nullptr, &shared_edits, {.counterfactuals = 1 + options_.counterfactuals}, {}),
+  const TraceReader trace(directory);
+  Outcome out{.verdict = diagnose(trace, baseline_ ? &*baseline_ : nullptr, &shared_edits, {.counterfactuals = 1 + options_.counterfactuals}, {}),
               .adherence = adherence_of(point.directory, request.prompt, run.result.images.front()), .evaluations = evaluations};
-  Json record = TraceReader(directory).run();
-  record["verdict"] = to_json(out.verdict);
-  write_file_atomic(directory / "run.json", record.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  store_verdict(trace, out.verdict);
   return out;
 }
 

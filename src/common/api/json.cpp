@@ -1,5 +1,6 @@
 #include "common/api/json.h"
 
+#include "common/api/verdict_fields.h"
 #include "common/base/fields.h"
 
 namespace safelight {
@@ -114,11 +115,6 @@ template <class V>
 void fields(V& v, Finding& f) {
   v("detector", f.detector), v("subsystem", f.subsystem), v("cause", f.cause), v("first_step", f.first_step);
   v("last_step", f.last_step), v("severity", f.severity), v("module", f.module), v("what", f.what), v("evidence", f.evidence);
-}
-
-template <class V>
-void fields(V& v, SanityCheck& c) {
-  v("name", c.name), v("value", c.value), v("low", c.low), v("high", c.high), v("state", c.state), v("what", c.what);
 }
 
 template <class V>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <vector>
 
 #include "common/base/error.h"
@@ -13,8 +14,7 @@ constexpr int kScales = 3, kLeastSide = 3;
 constexpr double kStability = 170;   // the paper's constant, for values of 0 to 255
 
 void require_comparable(const Image& a, const Image& b) {
-  if (a.width != b.width || a.height != b.height || a.channels != b.channels || a.pixels.empty() || a.pixels.size() != b.pixels.size())
-    throw Error(ErrorCode::invalid_argument, "only pictures of the same size and kind can be compared");
+  if (!comparable(a, b)) throw Error(ErrorCode::invalid_argument, "only pictures of the same size and kind can be compared");
 }
 
 struct Plane {
@@ -59,6 +59,17 @@ double deviation(const Plane& a, const Plane& b) {
 }
 
 }  // namespace
+
+bool comparable(const Image& a, const Image& b) {
+  return a.width == b.width && a.height == b.height && a.channels == b.channels && !a.pixels.empty() && a.pixels.size() == b.pixels.size();
+}
+
+double mean_difference(const Image& a, const Image& b) {
+  require_comparable(a, b);
+  double sum = 0;
+  for (std::size_t i = 0; i < a.pixels.size(); ++i) sum += std::abs(int{a.pixels[i]} - int{b.pixels[i]});
+  return sum / static_cast<double>(a.pixels.size());
+}
 
 double psnr_db(const Image& a, const Image& b) {
   require_comparable(a, b);

@@ -7,7 +7,13 @@ namespace safelight {
 
 inline constexpr double kMostPsnr_db = 100;   // what equal pictures are given, so that means stay finite
 
-// Both throw Error(invalid_argument) unless the pictures have the same size, and channels, and at least one pixel.
+// Whether both have the same size and channels, and at least one pixel.
+bool comparable(const Image& a, const Image& b);
+
+// All that follow throw Error(invalid_argument) for pictures that are not comparable.
+
+// Mean absolute difference of the samples, 0..255.
+double mean_difference(const Image& a, const Image& b);
 
 // Peak signal-to-noise ratio over all samples, dB; the greater the nearer.
 double psnr_db(const Image& a, const Image& b);

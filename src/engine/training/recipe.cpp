@@ -1,34 +1,15 @@
 #include "engine/training/recipe.h"
 
-#include <toml++/toml.h>
-
 #include <fstream>
 #include <initializer_list>
 #include <sstream>
 
 #include "common/base/error.h"
 #include "common/base/json_read.h"
+#include "common/base/toml_read.h"
 
 namespace safelight {
 namespace {
-
-Json from_toml(const toml::node& node) {
-  if (const auto* table = node.as_table()) {
-    Json out = Json::object();
-    for (const auto& [key, value] : *table) out[std::string(key.str())] = from_toml(value);
-    return out;
-  }
-  if (const auto* array = node.as_array()) {
-    Json out = Json::array();
-    for (const auto& value : *array) out.push_back(from_toml(value));
-    return out;
-  }
-  if (const auto v = node.as_integer()) return v->get();
-  if (const auto v = node.as_floating_point()) return v->get();
-  if (const auto v = node.as_boolean()) return v->get();
-  if (const auto v = node.as_string()) return v->get();
-  throw Error(ErrorCode::invalid_argument, "recipe: dates are not used here");
-}
 
 // Takes known keys out of a table; what remains at the end is unknown.
 class Table {
@@ -119,21 +100,14 @@ void take_stages(Table& t, Recipe& r) {
   r.cascade = stage(cascade, "[train_cascade]");
 }
 
+std::string name_of(const std::filesystem::path& file) { return "recipe '" + file.string() + "'"; }
+
 std::string text_of(const std::filesystem::path& file) {
   std::ifstream in(file);
   if (!in) throw Error(ErrorCode::not_found, "recipe '" + file.string() + "' cannot be read");
   std::stringstream buffer;
   buffer << in.rdbuf();
   return buffer.str();
-}
-
-toml::table parsed(const std::filesystem::path& file, const std::string& text) {
-  try {
-    return toml::parse(text);
-  } catch (const toml::parse_error& e) {
-    throw Error(ErrorCode::corrupt_file, "recipe '" + file.string() + "', line " +
-                                             std::to_string(e.source().begin.line) + ": " + std::string(e.description()));
-  }
 }
 
 void lay_over(toml::table& base, const toml::table& own) {
@@ -147,13 +121,13 @@ void lay_over(toml::table& base, const toml::table& own) {
 // The recipe as one table, and in `text` the same as TOML.
 toml::table whole(const std::filesystem::path& file, std::string& text) {
   text = text_of(file);
-  toml::table own = parsed(file, text);
+  toml::table own = parse_toml(text, name_of(file));
   if (!own.contains("extends")) return own;
   const auto name = own["extends"].value<std::string>();
   if (!name || std::filesystem::path(*name).has_parent_path())
     throw Error(ErrorCode::invalid_argument, "recipe '" + file.string() + "': 'extends' is the name of a recipe in the same folder");
   const auto below = file.parent_path() / *name;
-  toml::table base = parsed(below, text_of(below));
+  toml::table base = parse_toml(text_of(below), name_of(below));
   if (base.contains("extends")) throw Error(ErrorCode::invalid_argument, "recipe '" + file.string() + "' extends '" + *name + "', which extends another; extend that one");
   own.erase("extends");
   lay_over(base, own);
@@ -186,7 +160,7 @@ SceneOptions world_of(const std::filesystem::path& model) {
 
 Recipe Recipe::read(const std::filesystem::path& file) {
   Recipe r;
-  Table t(from_toml(whole(file, r.text_of_file)), "recipe '" + file.string() + "'");
+  Table t(json_of(whole(file, r.text_of_file), name_of(file)), name_of(file));
   Json scenes = Json::object();
   std::string quoted = "none";
   t.take("name", r.name);

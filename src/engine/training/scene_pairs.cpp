@@ -39,28 +39,12 @@ Scene zoomed(Scene scene, double factor, double x, double y) {
   return scene;
 }
 
-ScenePairs::ScenePairs(ScenePairsPlan plan)
-    : plan_(std::move(plan)), fresh_(std::max<int64_t>(1, plan_.batch / 8)), scenes_(static_cast<std::size_t>(plan_.pool)) {
-  const int64_t written = plan_.step * fresh_;
-  // As many at a time as later steps make: kernels may round otherwise for other sizes.
-  for (int64_t begin = 0; begin < plan_.pool; begin += fresh_) {
-    std::vector<int64_t> numbers, rows;
-    for (int64_t row = begin; row < std::min(begin + fresh_, plan_.pool); ++row) {
-      const int64_t rounds = written > row ? (written - 1 - row) / plan_.pool + 1 : 0;  // how often the row was written anew
-      rows.push_back(row);
-      numbers.push_back(row + rounds * plan_.pool);
-    }
-    put(numbers, rows);
-  }
+ScenePairs::ScenePairs(ScenePairsPlan plan) : plan_(std::move(plan)), rolling_(plan_.pool, plan_.batch), scenes_(static_cast<std::size_t>(plan_.pool)) {
+  rolling_.fill(plan_.step, [this](const auto& numbers, const auto& rows) { put(numbers, rows); });
 }
 
 void ScenePairs::refresh(int64_t step) {
-  std::vector<int64_t> numbers, rows;
-  for (int64_t k = step * fresh_; k < (step + 1) * fresh_; ++k) {
-    numbers.push_back(plan_.pool + k);
-    rows.push_back(k % plan_.pool);
-  }
-  put(numbers, rows);
+  rolling_.refresh(step, [this](const auto& numbers, const auto& rows) { put(numbers, rows); });
 }
 
 void ScenePairs::put(const std::vector<int64_t>& numbers, const std::vector<int64_t>& rows) {

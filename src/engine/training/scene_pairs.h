@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "engine/training/rolling_rows.h"
 #include "engine/training/scenes/scene.h"
 
 namespace safelight {
@@ -41,7 +42,7 @@ class ScenePairs {
  private:
   void put(const std::vector<int64_t>& numbers, const std::vector<int64_t>& rows);
   ScenePairsPlan plan_;
-  int64_t fresh_;         // scenes a step
+  RollingRows rolling_;
   std::vector<Scene> scenes_;
   ScenePairRows held_;
 };

@@ -8,6 +8,7 @@
 #include "engine/denoisers/unet.h"
 #include "engine/text/clip_text_encoder.h"
 #include "engine/training/frozen_parts.h"
+#include "engine/training/rolling_rows.h"
 #include "engine/training/scene_batch.h"
 #include "engine/training/scene_pairs.h"
 #include "engine/training/training_loop.h"
@@ -92,7 +93,8 @@ class ScenePool {
   const Recipe& recipe_;
   const TrainOptions& options_;
   const AutoencoderStage& autoencoder_;
-  ScenePoolStart start_;
+  uint64_t seed_;
+  RollingRows rolling_;
   std::vector<Scene> scenes_;
   at::Tensor latents_, masks_;
 };

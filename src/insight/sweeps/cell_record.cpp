@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/api/verdict_fields.h"
 #include "common/base/error.h"
 #include "common/base/fields.h"
 #include "common/base/sha256.h"
@@ -20,16 +21,6 @@ void fields(V& v, Executed& e) {
   v("steps", e.steps);
   v("guidance", e.guidance);
   v("seed", e.seed);
-}
-
-template <class V>
-void fields(V& v, SanityCheck& c) {
-  v("name", c.name);
-  v("value", c.value);
-  v("low", c.low);
-  v("high", c.high);
-  v("state", c.state);
-  v("what", c.what);
 }
 
 template <class V>

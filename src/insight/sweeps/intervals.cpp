@@ -4,10 +4,11 @@
 #include <cstdint>
 #include <random>
 
+#include "common/measure/wilson.h"
+
 namespace safelight {
 namespace {
 
-constexpr double kNormal95 = 1.959963984540054;
 constexpr int kResamples = 2000;
 constexpr std::uint64_t kBootstrapSeed = 20'261'125;
 
@@ -41,10 +42,8 @@ Json to_json(const Interval& i) {
 
 Interval wilson(double hits, double n) {
   if (n <= 0) return {};
-  const double p = hits / n, z2 = kNormal95 * kNormal95;
-  const double centre = (p + z2 / (2 * n)) / (1 + z2 / n);
-  const double half = kNormal95 * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n);
-  return {p, std::max(0.0, centre - half), std::min(1.0, centre + half)};
+  const ShareInterval i = wilson_interval(hits, n);
+  return {hits / n, i.low, i.high};
 }
 
 Interval bootstrap_mean(const Groups& groups) {

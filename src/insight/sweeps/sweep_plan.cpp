@@ -1,7 +1,6 @@
 #include "insight/sweeps/sweep_plan.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <cmath>
 #include <set>
@@ -11,6 +10,7 @@
 #include "common/base/error.h"
 #include "common/base/fields.h"
 #include "common/base/io.h"
+#include "common/base/toml_read.h"
 
 namespace safelight {
 namespace {
@@ -32,24 +32,6 @@ void fields(V& v, Axes& a) {
   v("guidance", a.guidance);
   v("seeds", a.seeds);
   v("counterfactuals", a.counterfactuals);
-}
-
-Json from_toml(const toml::node& node, const std::string& where) {
-  if (const auto* table = node.as_table()) {
-    Json out = Json::object();
-    for (const auto& [key, value] : *table) out[std::string(key.str())] = from_toml(value, where);
-    return out;
-  }
-  if (const auto* array = node.as_array()) {
-    Json out = Json::array();
-    for (const auto& value : *array) out.push_back(from_toml(value, where));
-    return out;
-  }
-  if (const auto v = node.as_integer()) return v->get() < 0 ? Json(v->get()) : Json(static_cast<std::uint64_t>(v->get()));
-  if (const auto v = node.as_floating_point()) return v->get();
-  if (const auto v = node.as_boolean()) return v->get();
-  if (const auto v = node.as_string()) return v->get();
-  throw Error(ErrorCode::invalid_argument, where + ": dates are not used here");
 }
 
 template <class T>
@@ -114,12 +96,8 @@ SweepSpec sweep_spec_from_json(const Json& json) {
 }
 
 SweepSpec read_sweep_file(const std::string& file) {
-  const std::string text = read_file(file, std::uint64_t{1} << 20);
-  try {
-    return sweep_spec_from_json(from_toml(toml::parse(text), "'" + file + "'"));
-  } catch (const toml::parse_error& e) {
-    throw Error(ErrorCode::corrupt_file, fmt::format("'{}', line {}: {}", file, e.source().begin.line, e.description()));
-  }
+  const std::string where = "'" + file + "'";
+  return sweep_spec_from_json(json_of(parse_toml(read_file(file, std::uint64_t{1} << 20), where), where));
 }
 
 Json to_json(const OperatingPoint& p) {

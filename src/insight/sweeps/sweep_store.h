@@ -2,8 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <vector>
 
+#include "common/base/json_lines.h"
 #include "insight/sweeps/cell_record.h"
 
 namespace safelight {
@@ -13,19 +15,15 @@ class SweepStore {
   // Makes the directory, or goes on with the sweep that lies there; a last line that was cut off by a kill is dropped. Throws
   // Error(conflict) when it holds another sweep or something else, or when another process works on it; Error(corrupt_file).
   SweepStore(std::filesystem::path directory, const Json& spec);
-  ~SweepStore();
-  SweepStore(const SweepStore&) = delete;
-  SweepStore& operator=(const SweepStore&) = delete;
 
   const std::filesystem::path& directory() const { return directory_; }
   const std::vector<CellRecord>& records() const { return records_; }
   void append(const CellRecord& record);  // one write; throws Error(io)
 
  private:
-  void read_records();
   std::filesystem::path directory_;
   std::vector<CellRecord> records_;
-  int descriptor_ = -1;
+  std::optional<JsonLines> cells_;   // open once the directory is known to be ours
 };
 
 // What the sweep in `directory` was asked. Throws Error(not_found, corrupt_file).

@@ -45,15 +45,8 @@ warmup_steps = 2
 steps = 4
 guidance = 2.0
 scheduler = "ddim"
-[scheduler]
-_class_name = "DDIMScheduler"
-num_train_timesteps = 1000
-beta_start = 0.00085
-beta_end = 0.02
-beta_schedule = "scaled_linear"
-prediction_type = "v_prediction"
 )";
-const std::string kTiny = std::string(kOwn) + kTinyParts + "sample_size = 16\n";
+const std::string kTiny = std::string(kOwn) + kTinyScheduler + kTinyParts + "sample_size = 16\n";
 
 class Training : public testing::Test {
  protected:

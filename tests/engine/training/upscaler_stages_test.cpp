@@ -24,19 +24,11 @@ pool = 24
 shapes = 3
 colours = 3
 )";
-constexpr const char* kScheduler = R"(
+const std::string kScheduler = std::string(R"(
 [recommended]
 steps = 3
 guidance = 1.0
-scheduler = "ddim"
-[scheduler]
-_class_name = "DDIMScheduler"
-num_train_timesteps = 1000
-beta_start = 0.00085
-beta_end = 0.02
-beta_schedule = "scaled_linear"
-prediction_type = "v_prediction"
-)";
+scheduler = "ddim")") + kTinyScheduler;
 const std::string kBase = "name = \"tiny-base\"\n" + std::string(kWorld) + kScheduler + kTinyParts + "sample_size = 8\n";
 
 const std::string kLatent = "name = \"tiny-latent\"\npixel_weight = 0.5\n" + std::string(kWorld) + R"(
@@ -77,15 +69,7 @@ act_fn = "silu"
 in_channels = 7
 out_channels = 4
 sample_size = 8
-num_class_embeds = 50
-block_out_channels = [16, 16]
-down_block_types = ["DownBlock2D", "CrossAttnDownBlock2D"]
-up_block_types = ["CrossAttnUpBlock2D", "UpBlock2D"]
-layers_per_block = 1
-attention_head_dim = 2
-cross_attention_dim = 16
-norm_num_groups = 4
-)";
+num_class_embeds = 50)" + kTinyUnet;
 
 std::vector<at::Tensor> values_of(const Parameters& parameters) {
   std::vector<at::Tensor> out;
