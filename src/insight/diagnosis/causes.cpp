@@ -5,7 +5,7 @@ namespace safelight {
 namespace {
 
 constexpr CauseInfo kCauses[] = {
-    {"non-finite", "denoiser", "run the module that is named in float32, or fetch its weights again"},
+    {"non-finite", "", "run the module that is named in float32, or fetch its weights again"},
     {"prediction-type", "configuration", "set prediction_type in scheduler_config.json to what the model was trained for"},
     {"latent-scale", "configuration", "set scaling_factor in vae/config.json to the model's own"},
     {"truncated", "prompt", "shorten the prompt, or say what matters first"},

@@ -93,6 +93,7 @@ std::vector<SanityCheck> three_checks(const TraceReader& trace, const Baseline* 
   return out;
 }
 
+constexpr double kUnusualScore = 0.5;
 constexpr double kProof = 40;   // weight of what is proven; what deviates has at most 10
 
 void rank(Verdict& v, const std::vector<Finding>& suspects) {
@@ -141,7 +142,7 @@ void conclude(Verdict& v, const Finding& f, const TraceReader& trace) {
   v.cause = f.cause;
   v.step = f.first_step;
   if (f.first_step >= 0 && f.first_step < trace.steps_done()) v.timestep = trace.nodes()[static_cast<std::size_t>(f.first_step)].timestep;
-  v.trigger = info.trigger;
+  v.trigger = *info.trigger ? info.trigger : f.subsystem;
   v.remedy = info.remedy;
   v.confidence = v.ranking.empty() ? 0.5 : v.ranking.front().weight;
   v.sentence = "It broke because " + f.what;
@@ -184,7 +185,8 @@ Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment*
     if (stands_alone(f, cleared) || (score > kHealthyScore && f.severity >= 0.5) || (f.severity >= 4 && !(cleared && is_of_component(f)))) suspects.push_back(f);
   order(suspects, cleared);
   if (suspects.empty()) {
-    v.healthy = score <= kHealthyScore;
+    // A picture somewhat unlike those of calibration is no fault by itself where every part and every setting is as it should be.
+    v.healthy = score <= (cleared ? kUnusualScore : kHealthyScore);
     v.undetermined = !v.healthy;
     if (!v.healthy) rank(v, v.findings);
     v.confidence = v.healthy && baseline ? 1 - score : 0.5;

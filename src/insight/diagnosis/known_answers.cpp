@@ -18,6 +18,8 @@ namespace {
 // Equal builds repeat the bytes. Other machines, threads and kernels round differently, which stays far below the first; networks that run in
 // half precision come near the second.
 constexpr double kTolerance = 0.02, kHalfTolerance = 0.08;
+// A difference grows from stage to stage. Once one is beyond tolerance, it is followed back to where it first stood out of the rounding.
+constexpr double kOrigin = 1e-3;
 
 std::vector<double> numbers(const TraceReader& run, const char* group, const char* key) {
   const Json& facts = run.run().contains("facts") ? run.run()["facts"] : run.run();
@@ -74,6 +76,14 @@ double distance_of(const Checkpoint& known, const Checkpoint& now) {
     }
     default: return relative_distance(now.values, known.values);
   }
+}
+
+// The step at which two ladders of nodes part.
+int first_other_node(const std::vector<double>& known, const std::vector<double>& now, double tolerance) {
+  constexpr std::size_t kNumbers = 3;  // of a node
+  for (std::size_t i = 0; i + kNumbers <= std::min(known.size(), now.size()); i += kNumbers)
+    if (relative_distance(std::span(now).subspan(i, kNumbers), std::span(known).subspan(i, kNumbers)) > tolerance) return static_cast<int>(i / kNumbers);
+  return static_cast<int>(std::min(known.size(), now.size()) / kNumbers);
 }
 
 const Checkpoint* find(const std::vector<Checkpoint>& all, Stage stage, int step) {
@@ -202,19 +212,24 @@ std::optional<Parting> first_parting(const std::vector<Checkpoint>& known, const
     const Checkpoint& k = known[i];
     const bool same = i < now.size() && now[i].stage == k.stage && now[i].step == k.step && now[i].module == k.module;
     const double distance = same ? distance_of(k, now[i]) : std::numeric_limits<double>::infinity();
-    if (distance > tolerance) return Parting{k.stage, k.step, k.module, distance};
+    if (distance > tolerance) return Parting{k.stage, same && k.stage == Stage::schedule ? first_other_node(k.values, now[i].values, tolerance) : k.step, k.module, distance};
   }
   return std::nullopt;
 }
 
 AnswerCheck ask_known_answers(const TraceReader& trace, const std::vector<KnownAnswer>& known, Experiment& experiment) {
   const Json& resolved = trace.run().contains("resolved") ? trace.run()["resolved"] : trace.run();
-  AnswerCheck check{.asked = !known.empty(), .parted = {}, .tolerance = resolved.value("dtype", std::string("float32")) == "float32" ? kTolerance : kHalfTolerance};
+  const double tolerance = resolved.value("dtype", std::string("float32")) == "float32" ? kTolerance : kHalfTolerance;
+  AnswerCheck check{.asked = !known.empty(), .parted = {}, .tolerance = tolerance};
   for (const KnownAnswer& k : known) {
     const auto outcome = experiment.ask(trace, request_of(k), {});
     const std::vector<Checkpoint> now = checkpoints_of(TraceReader(outcome.run));
-    check.parted = first_parting(k.with_attention, now, check.tolerance);
+    check.parted = first_parting(k.with_attention, now, tolerance);
     if (!check.parted) continue;
+    if (tolerance == kTolerance) {
+      check.parted = first_parting(k.with_attention, now, kOrigin);
+      check.tolerance = kOrigin;
+    }
     check.run = outcome.run.string();
     const int step = check.parted->step;
     if (step >= 0 && step < static_cast<int>(k.nodes.size())) check.timestep = k.nodes[static_cast<std::size_t>(step)].timestep;
@@ -223,7 +238,7 @@ AnswerCheck ask_known_answers(const TraceReader& trace, const std::vector<KnownA
     check.spread = first_value(find(now, Stage::attention, step)) / first_value(find(k.with_attention, Stage::attention, step));
     if ((check.parted->stage == Stage::block || check.parted->stage == Stage::attention) && !k.without_attention.empty()) {
       const std::vector<Checkpoint> off = checkpoints_of(TraceReader(experiment.ask(trace, request_of(k), attention_switched_off()).run));
-      check.through_attention = !first_parting(k.without_attention, off, check.tolerance) || logits_differ(off);
+      check.through_attention = !first_parting(k.without_attention, off, tolerance) || logits_differ(off);
     }
     break;
   }

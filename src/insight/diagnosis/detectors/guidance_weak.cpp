@@ -23,14 +23,14 @@ double pull(const DetectorInput& in) {
 }
 
 std::vector<Finding> detect(const DetectorInput& in) {
-  constexpr double kWeak = 0.6;   // of the calibrated scale, and of its pull
+  constexpr double kWeakScale = 0.6, kWeak = 0.85;   // of the calibrated scale, and of its pull
   if (!in.baseline || in.trace.steps_done() == 0 || !in.trace.has("guidance.scale")) return {};
   const Band* usual = in.baseline->band("guidance.scale", 0, in.trace.nodes().front().timestep);
   const double scale = in.trace.scalar("guidance.scale").front(), strength = pull(in);
-  if (!usual || !(usual->median > 1) || !(scale < kWeak * usual->median) || !(strength < kWeak)) return {};
+  if (!usual || !(usual->median > 1) || !(scale < kWeakScale * usual->median) || !(strength < kWeak)) return {};
   return {{.subsystem = "guidance", .cause = "guidance-weak", .first_step = 0, .last_step = in.trace.steps_done() - 1, .severity = usual->median / std::max(scale, 0.1),
            .what = fmt::format("guidance {:.3g} pulls towards the prompt with {:.2g} of the usual strength; healthy runs had {:.3g}", scale, strength, usual->median),
-           .evidence = {{.statistic = "guidance.scale", .value = scale, .low = kWeak * usual->median, .high = usual->high, .step = 0},
+           .evidence = {{.statistic = "guidance.scale", .value = scale, .low = kWeakScale * usual->median, .high = usual->high, .step = 0},
                         {.statistic = "guidance.delta_ratio", .value = strength, .low = kWeak, .high = {}, .step = -1, .note = "mean over the steps, against the healthy median"}}}};
 }
 
