@@ -53,14 +53,12 @@ async function aRun() {
   assert.ok(await page.locator('.plot .finding').count() > 0, 'findings are not marked');
   assert.equal(await page.locator('.check').count(), 3);
   // The chain is in the order of time, and its steps lead there.
-  const first = page.locator('.chain li').first();
-  assert.match(await first.locator('button').textContent(), /step/);
   const begins = await page.locator('.chain li button').allTextContents();
   const steps = begins.filter(t => /step/.test(t)).map(t => Number(t.match(/\d+/)[0]));
   assert.deepEqual(steps, [...steps].sort((a, b) => a - b));
-  await first.locator('button').click();
+  await page.locator('.chain li button', {hasText: 'step'}).first().click();
   assert.match(await label(), new RegExp(`step ${steps[0] + 1} of 20`));
-  assert.equal(await page.locator('.chain .blamed').count(), 1);
+  assert.ok(await page.locator('.chain .blamed').count() > 0, 'what was blamed is not marked');
   const target = await page.locator('.chain .evidence a').first().getAttribute('href');
   assert.equal(await page.evaluate(id => document.getElementById(id)?.tagName, target.slice(1)), 'FIGURE', 'evidence does not lead to its series');
   // Before, after and sham of each seed, with pages of their own.
@@ -140,8 +138,9 @@ async function aSweep() {
   assert.equal(await page.locator('#pareto circle').count(), report.points.length);
   await page.selectOption('#region', {label: 'guidance > 4'}).catch(() => page.selectOption('#region', '1'));
   assert.match(await page.textContent('#failures'), /cells, healthy/);
-  await page.locator('#pareto circle').first().click();
-  assert.equal(await page.locator('.cell-card').count(), 2);
+  await page.locator('#pareto circle').last().click();   // the one on top: it and those under it, two seeds each
+  const cards = await page.locator('.cell-card').count();
+  assert.ok(cards >= 2 && cards % 2 === 0, `${cards} cards`);
   await td.click();
   assert.match(await page.textContent('#chosen h2'), /euler, steps 8, guidance 4/);
   assert.equal(await page.locator('.cell-card img').count(), 2);

@@ -1,7 +1,7 @@
 // Quality against time: one mark per setting with its interval, the front, the recommended settings.
 import {choice, el, number, svg} from './dom';
 import type {Interval, Point, Sweep} from './data';
-const W = 760, H = 270, L = 56, R = 16, T = 14, B = 40;
+const W = 760, H = 270, L = 56, R = 16, T = 14, B = 40, kOver = 5;
 
 type Quality = 'loss' | 'artifact' | 'adherence' | 'healthy';
 const kNames: [Quality, string][] = [['loss', 'loss'], ['artifact', 'artifact score'], ['adherence', 'adherence'], ['healthy', 'share healthy']];
@@ -24,7 +24,7 @@ function frontOf(points: Point[], quality: Quality): Point[] {
   return front;
 }
 
-function plot(sweep: Sweep, quality: Quality, choose: (point: number) => void): SVGElement {
+function plot(sweep: Sweep, quality: Quality, choose: (points: number[]) => void): SVGElement {
   const root = svg('svg', {viewBox: `0 0 ${W} ${H}`, class: 'pareto', id: 'pareto', role: 'img', 'aria-label': 'quality against time'});
   const points = sweep.points.filter(p => p.time_ms > 0 && p[quality].value !== null), times = points.map(p => p.time_ms);
   if (!points.length) { root.append(svg('text', {x: W / 2, y: H / 2, class: 'axis middle'}, 'no setting has both')); return root; }
@@ -42,14 +42,15 @@ function plot(sweep: Sweep, quality: Quality, choose: (point: number) => void): 
     if (q.low !== null && q.high !== null) root.append(svg('line', {x1: at, x2: at, y1: y(q.low), y2: y(q.high), class: 'whisker'}));
     const mark = svg('circle', {cx: at, cy: y(q.value ?? 0), r: role ? 7 : 5, class: `mark ${front.includes(p) ? 'on-front' : ''} ${role}`, tabindex: 0, 'data-point': i});
     mark.append(svg('title', {}, `${p.name}: ${number(p.time_ms)} ms, ${quality} ${number(q.value, 2)}${q.low === null ? '' : ` [${number(q.low, 2)}, ${number(q.high, 2)}]`}, ${p.cells} cells`));
-    mark.addEventListener('click', () => choose(i));
+    // Marks that lie over one another are chosen together.
+    mark.addEventListener('click', () => choose(order.filter(k => Math.hypot(x(sweep.points[k].time_ms) - at, y(sweep.points[k][quality].value ?? 0) - y(q.value ?? 0)) < kOver).reverse()));
     root.append(mark);
     if (role) root.append(svg('text', {x: at + 10, y: y(q.value ?? 0) - 8, class: 'axis left name'}, role));
   }
   return root;
 }
 
-export function sweepPareto(sweep: Sweep, choose: (point: number) => void): HTMLElement {
+export function sweepPareto(sweep: Sweep, choose: (points: number[]) => void): HTMLElement {
   const holder = el('div', {}), offered = kNames.filter(([q]) => sweep.points.some(p => p[q].value !== null));
   const draw = (q: string) => holder.replaceChildren(plot(sweep, q as Quality, choose));
   draw(offered[0]?.[0] ?? 'loss');

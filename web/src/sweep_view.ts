@@ -45,6 +45,6 @@ export function sweepView(sweep: Sweep): HTMLElement {
   const note = `${sweep.cells.length} of ${sweep.cells_planned} cells, ${sweep.points.length} settings${failed ? `, ${failed} failed` : ''}`;
   const shared = sweep.shared.filter(s => s.times < s.instead_of);
   return el('div', {class: 'sweep'}, el('p', {class: 'note'}, note), recommended(sweep), sweepGrid(sweep, choose), chosen,
-    sweepPareto(sweep, point => choose(sweep.cells.filter(c => c.point === point), sweep.points[point].name)), sweepFailures(sweep),
+    sweepPareto(sweep, points => choose(points.flatMap(p => sweep.cells.filter(c => c.point === p)), points.map(p => sweep.points[p].name).join('; '))), sweepFailures(sweep),
     shared.length ? el('details', {class: 'shared'}, el('summary', {}, 'What cells had in common and was done once'), table(['what', 'times', 'instead of'], ...shared.map(s => [s.what, String(s.times), String(s.instead_of)]))) : null);
 }

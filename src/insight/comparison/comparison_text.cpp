@@ -72,10 +72,11 @@ std::string picture_text(const PictureDifference& p) {
 
 std::string words_text(const Comparison& c) {
   std::string out;
-  for (std::size_t i = 0; i < std::min(kRows, c.words.size()); ++i) {
-    const WordDifference& w = c.words[i];
+  std::size_t rows = 0;
+  for (const WordDifference& w : c.words) {
+    if (rows >= kRows || (w.match == "same" && w.moved_most <= 0)) continue;
     const std::string text = w.match == "same" ? w.first : w.match == "replaced" ? w.first + " -> " + w.second : w.match == "only-first" ? w.first + " (first only)" : w.second + " (second only)";
-    out += fmt::format("{}{:<26}", i == 0 ? "words     " : "          ", text);
+    out += fmt::format("{}{:<26}", rows++ == 0 ? "words     " : "          ", text);
     if (!w.moved.empty())
       out += fmt::format(" {:.0f} % of its attention elsewhere, share {:.3f} -> {:.3f}, centre moved ({:+.2f}, {:+.2f})", 100 * w.moved_mean, w.share_first, w.share_second, w.shift_x, w.shift_y);
     out += "\n";
