@@ -70,7 +70,7 @@ Sensitivity sensitivity_of(const TraceReader& first, const TraceReader& second, 
                                         *s.move, kSmallEdit, *s.median, *s.high);
   if (*s.move > *s.high) {
     s.brittle = "yes";
-    s.why = moved;
+    s.why = moved + "; that speaks against the conditioning where the edit should hardly have mattered";
   } else if (*s.move <= *s.median || *s.high < kAnotherPicture) {
     s.brittle = "no";
     s.why = moved;
