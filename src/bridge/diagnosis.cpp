@@ -88,7 +88,6 @@ std::vector<std::vector<double>> fit_latent_to_rgb(Engine& engine, const Generat
 }
 
 constexpr int kFitRuns = 40, kEditRuns = 100;
-constexpr int kWithNegative = 10, kWithoutPrompt = 20;   // one in so many
 
 // The first is asked at the recommended setting, with and without cross-attention; the others, for their words, in few steps.
 std::vector<KnownAnswer> record_known_answers(Engine& engine, const GenerateRequest& base, const std::filesystem::path& scratch, const std::vector<std::string>& prompts) {
@@ -140,8 +139,6 @@ Baseline calibrate(Engine& engine, const std::string& model, const std::filesyst
     GenerateRequest request = base;
     request.prompt = prompts[static_cast<std::size_t>(i) % prompts.size()];
     request.seed = 9'000 + static_cast<std::uint64_t>(i);
-    if (i % kWithNegative == 7) request.negative = prompts[static_cast<std::size_t>(i + 1) % prompts.size()];
-    if (i % kWithoutPrompt == 13) request.prompt.clear();
     const auto directory = scratch / std::to_string(i);
     std::filesystem::remove_all(directory);
     engine.generate(request, {}, directory, {});

@@ -39,9 +39,9 @@ struct CalibrateOptions {
   std::function<void(const std::string&, double part)> progress;
   std::function<bool()> stop;
 };
-// Runs the model at its recommended setting over those of the prompts that it understands, some with a negative prompt and some with none at all,
-// and over seeds; writes <model>/baseline.json, and measures the false-alarm rate on further runs. Throws Error(invalid_argument) when it
-// understands none.
+// Runs the model at its recommended setting over those of the prompts that it understands and over seeds; writes <model>/baseline.json, and measures
+// the false-alarm rate on further runs. Throws Error(invalid_argument) when it understands none. Empty and negative prompts are left out: they
+// would widen the bands so far that flat attention or too few steps lie inside.
 Baseline calibrate(Engine& engine, const std::string& model, const std::filesystem::path& scratch, std::vector<std::string> prompts,
                    const CalibrateOptions& options);
 
