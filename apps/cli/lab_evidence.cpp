@@ -143,7 +143,6 @@ struct Arguments {
 
 int evidence(const Arguments& a, Context& context) {
   const std::filesystem::path out = a.out, scratch = std::filesystem::temp_directory_path() / fmt::format("safelight-evidence-{}", ::getpid());
-  std::filesystem::create_directories(out);
   std::vector<Section> sections;
   {
     ProgressBar bar(true);
@@ -155,6 +154,7 @@ int evidence(const Arguments& a, Context& context) {
     sections = {collapse_section(runs.collapses()), push_section(runs.pushes()), queue_section(runs.queues())};
     std::filesystem::remove_all(scratch);
   }
+  std::filesystem::create_directories(out);
   Json report = {{"model", a.plan.model}, {"scenes", a.plan.scenes}, {"seed", a.plan.seed}};
   std::string page = fmt::format("# What the probes predict, measured on {}\n\nMade by `safelight lab evidence {} --scenes {} --seed {}`.\n\n", a.plan.model, a.plan.model, a.plan.scenes, a.plan.seed);
   constexpr const char* kNames[] = {"routing_collapse", "channel_push", "detail_queue"};
