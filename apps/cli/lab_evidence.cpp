@@ -1,6 +1,5 @@
 // One page, made by one command: does what the probes say predict what becomes of the picture?
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -84,11 +83,11 @@ Section collapse_section(const std::vector<CollapsePoint>& points) {
 Section push_section(const std::vector<PushPoint>& points) {
   std::vector<Pair> components;
   PlotLine line{.name = "one colour of one run", .points = {}};
-  double both = 0, predicted = 1e-12, measured = 1e-12, product = 0, square = 1e-12;
+  double product = 0, square = 1e-12;
   int negative = 0, aligned = 0;
   for (const PushPoint& p : points) {
     negative += p.drift_db < 0;
-    both = predicted = measured = 0;
+    double both = 0, predicted = 0, measured = 0;
     for (std::size_t k = 0; k < 3; ++k) {
       components.push_back({p.scene, p.predicted[k], p.measured[k]});
       line.points.push_back({.place = 0, .value = p.measured[k], .interval = {}, .x = p.predicted[k]});

@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <numeric>
-#include <unistd.h>
 
 #include "apps/cli/lab_eval_attention.h"
 #include "bridge/diagnosis.h"
@@ -163,17 +162,19 @@ std::vector<QueuePoint> EvidenceRuns::queues() {
   const auto own = context_.engine().open(plan_.model, "float32");
   const SceneOptions world = world_of(context_.engine().find_model(plan_.model));
   for (const std::string& model : models)
-    for (int scene = 0; scene < plan_.scenes; ++scene)
+    for (int scene = 0; scene < plan_.scenes; ++scene) {
+      const std::string prompt = sample_of(world, *own, plan_.seed, scene).prompt;
       for (const int steps : kStepCounts) {
         GenerateRequest request;
         request.model = model;
-        request.prompt = sample_of(world, *own, plan_.seed, scene).prompt;
+        request.prompt = prompt;
         request.seed = plan_.seed + static_cast<std::uint64_t>(scene);
         request.steps = steps;
         const double queued = fact(run(request, {}), "detail", "queued");
         if (std::isfinite(queued)) out.push_back({scene, steps, model, queued});
         advance("detail queue");
       }
+    }
   return out;
 }
 

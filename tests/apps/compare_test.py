@@ -3,37 +3,25 @@
 import json
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
+
+from command_line import CommandLineTest
 
 BINARY, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
 PROMPT = "a red circle left of a blue square"
 
 
-class Compare(unittest.TestCase):
-    def setUp(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="safelight-test-"))
-        self.env = dict(os.environ, SAFELIGHT_RUNS=str(self.dir / "runs"), XDG_CACHE_HOME=str(self.dir / "cache"))
-
-    def tearDown(self):
-        shutil.rmtree(self.dir)
-
-    def run_it(self, *args, status=0):
-        done = subprocess.run([BINARY, *args], env=self.env, capture_output=True, timeout=300)
-        self.assertEqual(done.returncode, status, done.stderr.decode(errors="replace"))
-        return done
-
+class Compare(CommandLineTest):
     def generate(self, name, *args, prompt=PROMPT, seed="7"):
-        self.run_it("generate", prompt, "--seed", seed, "--out", str(self.dir / name), *args)
+        self.call("generate", prompt, "--seed", seed, "--out", str(self.dir / name), *args)
         return str(self.dir / name)
 
     def compare(self, first, second, *args):
-        return json.loads(self.run_it("compare", first, second, "--json", *args).stdout)
+        return json.loads(self.call("compare", first, second, "--json", *args).stdout)
 
     def settings(self, comparison):
         return [p["path"] for p in comparison["parameters"] if not p["measured"]]
@@ -98,14 +86,14 @@ class Compare(unittest.TestCase):
 
     def test_latest_and_the_one_before_it_are_the_default(self):
         for seed in ("1", "2"):
-            self.run_it("generate", PROMPT, "--seed", seed, "--steps", "2")
+            self.call("generate", PROMPT, "--seed", seed, "--steps", "2")
             time.sleep(1.1)   # ids tell runs apart by the second
-        text = self.run_it("compare").stdout.decode()
+        text = self.call("compare").stdout.decode()
         self.assertRegex(text, r"resolved.seed +1 -> 2")
-        self.run_it("compare", "latest", "latest", status=2)
-        self.run_it("compare", "latest~7", status=1)
-        self.run_it("compare", "latest~x", status=1)
-        self.run_it("report", "latest~1")
+        self.call("compare", "latest", "latest", status=2)
+        self.call("compare", "latest~7", status=1)
+        self.call("compare", "latest~x", status=1)
+        self.call("report", "latest~1")
 
     def test_a_killed_run_is_compared_with_what_it_left(self):
         out = self.dir / "killed"
@@ -132,15 +120,15 @@ class Compare(unittest.TestCase):
     def test_what_is_no_run_is_refused_clearly(self):
         run = self.generate("a")
         for other, word in (("none", b"is not there"), (str(SOURCE), b"is not there")):
-            done = self.run_it("compare", run, other, status=1)
+            done = self.call("compare", run, other, status=1)
             self.assertIn(word, done.stderr)
         (self.dir / "broken").mkdir()
         (self.dir / "broken" / "run.json").write_text('{"format": "safelight-trace/1", "resolved": {"prompt": 5}}')
-        self.assertIn(b"holds a record that is not a run's", self.run_it("compare", run, str(self.dir / "broken"), status=1).stderr)
+        self.assertIn(b"holds a record that is not a run's", self.call("compare", run, str(self.dir / "broken"), status=1).stderr)
         (self.dir / "broken" / "run.json").write_text('{"format"')
-        self.run_it("compare", run, str(self.dir / "broken"), status=1)
-        self.run_it("compare", run, str(self.dir / "a" / ".." / "a"), status=2)
-        self.run_it("compare", run, self.generate("b"), "--out", str(self.dir / "nowhere" / "page.html"), status=1)
+        self.call("compare", run, str(self.dir / "broken"), status=1)
+        self.call("compare", run, str(self.dir / "a" / ".." / "a"), status=2)
+        self.call("compare", run, self.generate("b"), "--out", str(self.dir / "nowhere" / "page.html"), status=1)
 
     def test_hostile_text_stays_text_in_the_page(self):
         hostile = 'a red circle <img src=x onerror="window.broken=1"></script><script>window.broken=1</script>'
@@ -151,7 +139,7 @@ class Compare(unittest.TestCase):
 
     def test_a_sweep_has_a_page_with_the_way_to_every_cell(self):
         out = self.dir / "sweep"
-        self.run_it("sweep", PROMPT, "--schedulers", "dpmpp-2m,euler", "--steps", "2,8", "--seeds", "0,1", "--out", str(out))
+        self.call("sweep", PROMPT, "--schedulers", "dpmpp-2m,euler", "--steps", "2,8", "--seeds", "0,1", "--out", str(out))
         sweep = self.data_of(out / "report.html")["sweep"]
         self.assertEqual(len(sweep["cells"]), 8)
         for cell in sweep["cells"]:
@@ -161,18 +149,18 @@ class Compare(unittest.TestCase):
         # The same again from the directory, and elsewhere, where links still lead to the cells.
         other = self.dir / "elsewhere" / "page.html"
         other.parent.mkdir()
-        self.run_it("report", str(out), "--out", str(other))
+        self.call("report", str(out), "--out", str(other))
         link = self.data_of(other)["sweep"]["cells"][3]["page"]
         self.assertTrue((other.parent / link).exists(), link)
-        self.run_it("report", str(out), str(out), status=2)
+        self.call("report", str(out), str(out), status=2)
         (out / "report.json").unlink()
-        self.assertIn(b"--resume", self.run_it("report", str(out), status=1).stderr)
+        self.assertIn(b"--resume", self.call("report", str(out), status=1).stderr)
         (out / "report.json").write_text('{"format": "safelight-sweep-report/1", "cells": [{"run": "../../etc"}, 3]}')
-        self.run_it("report", str(out), status=1)
+        self.call("report", str(out), status=1)
 
     def test_a_report_leads_to_its_counterfactuals(self):
         run = self.generate("a", "--guidance", "30", "--diagnose")
-        data = self.data_of(json.loads(self.run_it("report", run, "--json").stdout)["report"])["runs"][0]
+        data = self.data_of(json.loads(self.call("report", run, "--json").stdout)["report"])["runs"][0]
         cure = next(c for c in data["verdict"]["counterfactuals"] if c["cures"])
         for group in ("before_runs", "after_runs", "sham_runs"):
             self.assertEqual(len(cure[group]), len(cure["after"]))

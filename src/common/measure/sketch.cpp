@@ -15,26 +15,17 @@ std::uint64_t signs_of(std::uint64_t place) {
   return z ^ (z >> 31);
 }
 
-template <class Value>
-std::array<double, kSketch> project(std::size_t count, Value value) {
+}  // namespace
+
+std::array<double, kSketch> sketch(std::span<const float> values) {
   std::array<double, kSketch> sum{};
-  for (std::size_t i = 0; i < count; ++i) {
-    const double v = value(i);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double v = values[i];
     const std::uint64_t signs = signs_of(i);
     for (std::size_t k = 0; k < kSketch; ++k) sum[k] += (signs >> k & 1) != 0 ? v : -v;
   }
   for (double& s : sum) s /= std::sqrt(static_cast<double>(kSketch));
   return sum;
-}
-
-}  // namespace
-
-std::array<double, kSketch> sketch(std::span<const float> values) {
-  return project(values.size(), [&](std::size_t i) { return static_cast<double>(values[i]); });
-}
-
-std::array<double, kSketch> sketch_of_ones(std::size_t count) {
-  return project(count, [](std::size_t) { return 1.0; });
 }
 
 double relative_distance(std::span<const double> a, std::span<const double> b) {

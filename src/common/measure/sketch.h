@@ -5,7 +5,6 @@
 #include <array>
 #include <cstddef>
 #include <span>
-#include <vector>
 
 namespace safelight {
 
@@ -14,9 +13,6 @@ inline constexpr std::size_t kSketch = 32;   // distances come out within about 
 // Linear in the values; the length of the result estimates the length of `values`. The projection depends on the place alone, so that sketches of
 // equally long tensors can be compared wherever they were made.
 std::array<double, kSketch> sketch(std::span<const float> values);
-
-// The sketch of `count` ones: what adding a constant to every value adds to a sketch.
-std::array<double, kSketch> sketch_of_ones(std::size_t count);
 
 // |a - b| / |b|; 0 when both are nothing, infinite when b alone is or the sizes differ. NaN anywhere counts as infinite.
 double relative_distance(std::span<const double> a, std::span<const double> b);

@@ -8,19 +8,23 @@
 namespace safelight {
 namespace {
 
+double moved(std::span<const float> before, std::span<const float> after) {
+  double difference = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) difference += (static_cast<double>(after[i]) - before[i]) * (static_cast<double>(after[i]) - before[i]);
+  return std::sqrt(difference) / (norm(before) + 1e-12);
+}
+
 // after = gain * before + shift + rest, by least squares; sizes relative to `before`.
 struct Handoff {
-  double moved = 0, gain = 1, shift = 0, rest = 0;
+  double gain = 1, shift = 0, rest = 0;
 };
 
 Handoff handoff(std::span<const float> before, std::span<const float> after) {
   const Moments b = moments(before), a = moments(after);
-  double difference = 0;
-  for (std::size_t i = 0; i < before.size(); ++i) difference += (static_cast<double>(after[i]) - before[i]) * (static_cast<double>(after[i]) - before[i]);
-  const double size = norm(before) + 1e-12, r = correlation(before, after);
-  Handoff h{.moved = std::sqrt(difference) / size, .gain = r * a.std / (b.std + 1e-12)};
+  const double r = correlation(before, after);
+  Handoff h{.gain = r * a.std / (b.std + 1e-12)};
   h.shift = a.mean - h.gain * b.mean;
-  h.rest = std::sqrt(std::max(0.0, 1 - r * r) * static_cast<double>(before.size())) * a.std / size;
+  h.rest = std::sqrt(std::max(0.0, 1 - r * r) * static_cast<double>(before.size())) * a.std / (norm(before) + 1e-12);
   return h;
 }
 
@@ -74,13 +78,13 @@ class Decoder final : public Probe {
     if (!d.decoder_latent.defined()) return;
     if (d.decoder_latent.sizes() == d.latent.sizes()) {
       const Handoff h = handoff(values_of(d.latent), values_of(d.decoder_latent));
-      trace.fact("decoder", "latent_moved", h.moved);
+      trace.fact("decoder", "latent_moved", moved(values_of(d.latent), values_of(d.decoder_latent)));
       trace.fact("decoder", "latent_gain", h.gain);
       trace.fact("decoder", "latent_shift", h.shift);
       trace.fact("decoder", "latent_rest", h.rest);
     }
     if (d.decoder_pixels.sizes() == d.pixels.sizes())
-      trace.fact("decoder", "pixels_moved", handoff(values_of(d.decoder_pixels), values_of(d.pixels)).moved);
+      trace.fact("decoder", "pixels_moved", moved(values_of(d.decoder_pixels), values_of(d.pixels)));
   }
 
   std::vector<std::array<double, 3>> matrix_;
