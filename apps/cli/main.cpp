@@ -28,9 +28,9 @@ int run(int argc, char** argv) {
   std::vector<Command> commands = {generate_command(parser, context), diagnose_command(parser, context), report_command(parser, context),
                                    replay_command(parser, context),   runs_command(parser, context),     models_command(parser, context),
                                    list_command(parser, context),     sweep_command(parser, context),    compare_command(parser, context)};
-  CLI::App* lab = parser.add_subcommand("lab", "The laboratory: train, eval, card, calibrate, assay, knobs, verify, record");
+  CLI::App* lab = parser.add_subcommand("lab", "The laboratory: train, eval, card, calibrate, assay, evidence, knobs, verify, record, bench");
   lab->require_subcommand(1);
-  for (Command c : {lab_train(*lab, context.common, [](const Image& image) { return encode_png(image, {}); }), lab_record(*lab, context.common), lab_verify(*lab, context.common), lab_calibrate(*lab, context), lab_eval(*lab, context), lab_card(*lab, context), lab_assay(*lab, context), lab_knobs(*lab, context), lab_evidence(*lab, context)})
+  for (Command c : {lab_train(*lab, context.common, [](const Image& image) { return encode_png(image, {}); }), lab_record(*lab, context.common), lab_verify(*lab, context.common), lab_bench(*lab, context.common), lab_calibrate(*lab, context), lab_eval(*lab, context), lab_card(*lab, context), lab_assay(*lab, context), lab_knobs(*lab, context), lab_evidence(*lab, context)})
     commands.push_back(c);
   try {
     parser.parse(argc, argv);

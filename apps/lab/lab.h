@@ -10,6 +10,7 @@ namespace safelight::app {
 
 Command lab_train(CLI::App& parent, const Common& common, PictureEncoder encode = {});
 Command lab_record(CLI::App& parent, const Common& common);
+Command lab_bench(CLI::App& parent, const Common& common);
 Command lab_verify(CLI::App& parent, const Common& common);
 
 }  // namespace safelight::app

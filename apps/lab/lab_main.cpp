@@ -9,7 +9,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app::Common common;
   app.add_flag("--json", common.json, "one JSON object on standard output");
-  const std::vector<app::Command> commands = {app::lab_train(app, common), app::lab_record(app, common), app::lab_verify(app, common)};
+  const std::vector<app::Command> commands = {app::lab_train(app, common), app::lab_record(app, common), app::lab_verify(app, common), app::lab_bench(app, common)};
   try {
     app.parse(argc, argv);
     for (const app::Command& c : commands)

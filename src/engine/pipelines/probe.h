@@ -50,6 +50,7 @@ struct StepView {
   at::Tensor x_next;      // after it
   at::Tensor cond, uncond, guided;  // raw outputs; `uncond` undefined without guidance
   at::Tensor x0, eps;     // the guided estimate in two forms
+  double self_entropy = 0;  // of self-attention, 0..1: row entropy over log(keys); NaN when the step had none
   const AttentionSummary* attention = nullptr;        // null when the step had none
   const std::vector<BlockSummary>* blocks = nullptr;  // parallel to Denoiser::block_names()
 };

@@ -141,6 +141,7 @@ void RunState::finish_step(int step) {
                       .x0 = view_of(estimate.x0), .eps = view_of(estimate.eps)};
         if (watch) {
           view.misled = watch->misled();
+          view.self_entropy = watch->self_entropy();
           view.attention = watch->attention();
           view.blocks = &watch->blocks();
         }

@@ -130,8 +130,22 @@ void ForwardWatch::begin(int64_t image, double timestep) {
   misled_ = 0;
   attention_ = {};
   blocks_.clear();
-  layers_ = 0;
+  layers_ = self_layers_ = 0;
+  self_entropy_ = 0;
 }
+
+void ForwardWatch::on_entropy(std::string_view, const at::Tensor& entropy, int64_t keys) {
+  if (keys < 2) return;
+  const Stopwatch stopwatch(spent_ms_);
+  const int64_t rows = entropy.numel() / entropy.size(0);
+  const float* p = entropy.data_ptr<float>() + std::min(image_, entropy.size(0) - 1) * rows;
+  double sum = 0;
+  for (int64_t i = 0; i < rows; ++i) sum += p[i];
+  self_entropy_ += sum / static_cast<double>(rows) / std::log(static_cast<double>(keys));
+  ++self_layers_;
+}
+
+double ForwardWatch::self_entropy() const { return self_layers_ > 0 ? self_entropy_ / static_cast<double>(self_layers_) : std::nan(""); }
 
 bool ForwardWatch::wants_attention(std::string_view, bool cross) const {
   return plan_.attention && cross && layers_ < plan_.max_layers;

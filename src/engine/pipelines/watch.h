@@ -23,12 +23,16 @@ class ForwardWatch final : public ForwardObserver {
   void begin(int64_t image, double timestep);
   bool wants_attention(std::string_view layer, bool cross) const override;
   void on_attention(const AttentionCall& call) override;
+  bool wants_entropy(std::string_view, bool cross) const override { return plan_.attention && !cross; }
+  void on_entropy(std::string_view layer, const at::Tensor& entropy, int64_t keys) override;
   bool wants_blocks() const override { return plan_.blocks; }
   void on_block(std::string_view module, const at::Tensor& x) override;
   void on_timesteps(const at::Tensor& timesteps) override;
 
   const AttentionSummary* attention();                 // null when no layer fitted
   const std::vector<BlockSummary>& blocks() const { return blocks_; }
+  // Of self-attention: row entropy over log(keys), the mean over rows, heads and layers, 0..1; NaN when there was none.
+  double self_entropy() const;
   double misled() const { return misled_; }            // training steps by which the network was told another timestep
   double spent_ms() const { return spent_ms_; }
   const Plan& plan() const { return plan_; }
@@ -41,7 +45,8 @@ class ForwardWatch final : public ForwardObserver {
   AttentionSummary attention_;
   std::vector<float> sum_, keys_;  // of the maps [queries, tokens padded], and one head's keys; kept between steps
   std::vector<BlockSummary> blocks_;
-  std::size_t layers_ = 0;
+  std::size_t layers_ = 0, self_layers_ = 0;
+  double self_entropy_ = 0;        // summed over self-attention layers
   double spent_ms_ = 0;
 };
 

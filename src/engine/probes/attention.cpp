@@ -61,10 +61,12 @@ class Attention final : public Probe {
     trace.declare({"attention.special_share", "", {3}, "attention", "attention on begin, end and padding tokens", {"begin", "end", "padding"}});
     trace.declare({"attention.overlap", "", {}, "attention", "mean overlap of two words' maps", {}});
     trace.declare({"attention.js", "nat", {}, "attention", "change of the routing since the last step (Jensen-Shannon)", {}});
+    trace.declare({"attention.self_entropy", "", {}, "attention", "indecision of self-attention between places (1: all alike)", {}});
     trace.declare({"attention.logit_std", "", {}, "attention", "spread of the logits over tokens (0: attention ignores the text)", {}});
   }
 
   void on_step(const StepView& s, TraceWriter& trace) override {
+    if (std::isfinite(s.self_entropy)) trace.series("attention.self_entropy", s.self_entropy);
     if (!s.attention) return;
     const AttentionSummary& a = *s.attention;
     routing(a, trace);

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "engine/tensor/flash_attention.h"
+#include "engine/tensor/work.h"
+
 namespace safelight {
 namespace {
 
@@ -17,6 +20,8 @@ at::Tensor scores(const AttentionCall& call, const at::Tensor& q, int64_t begin)
   return (logits + (per_query ? call.bias.narrow(-2, begin, q.size(-2)) : call.bias)).softmax(-1);
 }
 
+at::Tensor row_entropy(const at::Tensor& p) { return -(p.to(at::kCPU, at::kFloat) * p.to(at::kCPU, at::kFloat).clamp_min(1e-30).log()).sum(-1).contiguous(); }
+
 }  // namespace
 
 at::Tensor split_heads(const at::Tensor& x, int64_t heads) {
@@ -29,6 +34,16 @@ at::Tensor attention(AttentionCall call, const ForwardHooks& hooks) {
   if (hooks.edit) hooks.edit->edit_attention(call);
   if (hooks.observer && hooks.observer->wants_attention(call.layer, call.cross)) hooks.observer->on_attention(call);
 
+  const bool entropy_wanted = hooks.observer && hooks.observer->wants_entropy(call.layer, call.cross);
+  const WorkSpan work(Work::attention, 2.0 * static_cast<double>(call.q.numel() / call.q.size(3) * call.k.size(2) * (call.q.size(3) + call.v.size(3))));
+  if (can_flash(call)) {
+    at::Tensor entropy;
+    if (entropy_wanted) entropy = at::empty({call.q.size(0), call.q.size(1), call.q.size(2)}, at::kFloat);
+    at::Tensor out = flash_attention(call, entropy_wanted ? entropy.data_ptr<float>() : nullptr);
+    if (entropy_wanted) hooks.observer->on_entropy(call.layer, entropy, call.k.size(2));
+    return out;
+  }
+  if (entropy_wanted) hooks.observer->on_entropy(call.layer, row_entropy(attention_probabilities(call)), call.k.size(2));
   const int64_t batch = call.q.size(0), heads = call.q.size(1), tokens = call.q.size(2), dim = call.v.size(3);
   const int64_t per_query = batch * heads * call.k.size(2);
   const int64_t slice = std::clamp<int64_t>(kMaxScoreElements / std::max<int64_t>(per_query, 1), 1, tokens);

@@ -24,6 +24,10 @@ class ForwardObserver {
   // False spares the layer its observation entirely.
   virtual bool wants_attention(std::string_view /*layer*/, bool /*cross*/) const { return false; }
   virtual void on_attention(const AttentionCall& /*call*/) {}
+  // Entropy of every row of the softmax, at almost no cost: asked for before the layer runs, told after.
+  virtual bool wants_entropy(std::string_view /*layer*/, bool /*cross*/) const { return false; }
+  // entropy: float32 [B, heads, q_tokens], nats; at most log(keys).
+  virtual void on_entropy(std::string_view /*layer*/, const at::Tensor& /*entropy*/, int64_t /*keys*/) {}
   virtual bool wants_blocks() const { return false; }
   // x: the output of a resnet, transformer, down, mid or up block, in forward order.
   virtual void on_block(std::string_view /*module*/, const at::Tensor& /*x*/) {}

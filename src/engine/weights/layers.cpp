@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "engine/tensor/fused.h"
+#include "engine/tensor/work.h"
 #include "engine/weights/packed.h"
 
 namespace safelight {
@@ -13,6 +14,7 @@ Linear::Linear(const ParameterScope& p, int64_t in, int64_t out, bool bias, Init
 }
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
+  const WorkSpan work(Work::linear, 2.0 * static_cast<double>(x.numel()) * static_cast<double>(out_));
   const at::Tensor weight = packed_->type ? unpacked(weight_, *packed_->type, {out_, in_}, x.scalar_type()) : weight_;
   return bias_.defined() ? at::linear(x, weight, bias_) : at::linear(x, weight);
 }
@@ -26,6 +28,8 @@ Conv2d::Conv2d(const ParameterScope& p, int64_t in, int64_t out, int64_t kernel,
 }
 
 at::Tensor Conv2d::operator()(const at::Tensor& x) const {
+  const int64_t side = weight_.size(2), rows = (x.size(2) + 2 * padding_ - side) / stride_ + 1, columns = (x.size(3) + 2 * padding_ - weight_.size(3)) / stride_ + 1;
+  const WorkSpan work(Work::convolution, 2.0 * static_cast<double>(weight_.numel()) * static_cast<double>(x.size(0) * rows * columns));
   return at::conv2d(x, weight_, bias_, stride_, padding_);
 }
 

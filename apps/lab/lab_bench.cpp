@@ -1,0 +1,144 @@
+// lab bench: time, the arithmetic counted for the same work, and the machine's ceiling measured between the same rounds.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <thread>
+
+#include "apps/lab/bench_ceiling.h"
+#include "apps/lab/bench_shapes.h"
+#include "apps/lab/lab.h"
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "engine/tensor/flash_attention.h"
+#include "engine/tensor/work.h"
+
+namespace safelight::app {
+namespace {
+
+struct Arguments {
+  std::string architecture = "sd15", dtype;
+  int size = 512, batch = 1, rounds = 5, threads = 0;
+};
+
+struct Spread {
+  double median = 0, low = 0, high = 0;
+};
+
+Spread spread_of(std::vector<double> v) {
+  std::sort(v.begin(), v.end());
+  return {v[v.size() / 2], v.front(), v.back()};
+}
+
+Json to_json(const Spread& s) { return {{"median", s.median}, {"low", s.low}, {"high", s.high}}; }
+
+bool has_bf16() { const auto kernels = flash_kernels(); return std::find(kernels.begin(), kernels.end(), "avx512-bf16") != kernels.end(); }
+
+at::ScalarType dtype_of(const std::string& name) {
+  if (name.empty()) return has_bf16() ? at::kBFloat16 : at::kFloat;
+  if (name == "float32") return at::kFloat;
+  if (name == "bfloat16" || name == "bf16") return at::kBFloat16;
+  throw Error(ErrorCode::invalid_argument, "--dtype '" + name + "' is unknown; known: float32, bfloat16 (bf16)");
+}
+
+// What is known of one stage after all rounds.
+struct Timed {
+  std::vector<double> seconds;
+  std::vector<WorkTally> tallies;
+};
+
+Json stage_json(const Timed& t, double ceiling) {
+  const Spread s = spread_of(t.seconds);
+  const double flops = t.tallies.front().all_flops();
+  Json kinds = Json::object();
+  double inside = 0;
+  for (std::size_t k = 0; k < 3; ++k) {
+    std::vector<double> seconds;
+    for (const WorkTally& w : t.tallies) seconds.push_back(w.seconds[k]);
+    const double median = spread_of(seconds).median, share = t.tallies.front().flops[k];
+    inside += median;
+    if (share > 0) kinds[kWorkNames[k]] = {{"seconds", median}, {"flops", share}, {"calls", t.tallies.front().calls[k]}, {"ratio", share / median / ceiling}};
+  }
+  kinds["other"] = {{"seconds", std::max(0.0, s.median - inside)}};
+  return {{"seconds", to_json(s)}, {"flops", flops}, {"ratio", flops / s.median / ceiling}, {"floor_seconds", flops / ceiling}, {"kinds", kinds}};
+}
+
+void tell(const Json& j) {
+  print_line(fmt::format("{} {} px, batch {}, {}, {} threads: {:.0f} million parameters, {:.2f} GB", j["architecture"].get<std::string>(), j["size"].get<int>(), j["batch"].get<int>(),
+                         j["dtype"].get<std::string>(), j["threads"].get<int>(), j["parameters"].get<double>() / 1e6, j["weight_bytes"].get<double>() / 1e9));
+  const Json& c = j["ceiling"];
+  print_line(fmt::format("ceiling  product {:.0f}, convolution {:.0f} GFLOP/s; copy {:.1f} GB/s", c["product"]["median"].get<double>() / 1e9, c["convolution"]["median"].get<double>() / 1e9,
+                         c["copy"]["median"].get<double>() / 1e9));
+  print_line(fmt::format("{:<20} {:>10} {:>22} {:>9} {:>9} {:>7}", "", "seconds", "lowest .. highest", "TFLOP", "floor s", "ratio"));
+  for (const auto& [name, s] : j["stages"].items()) {
+    print_line(fmt::format("{:<20} {:>10.4f} {:>10.4f} .. {:>8.4f} {:>9.4f} {:>9.4f} {:>6.1f} %", name, s["seconds"]["median"].get<double>(), s["seconds"]["low"].get<double>(),
+                           s["seconds"]["high"].get<double>(), s["flops"].get<double>() / 1e12, s["floor_seconds"].get<double>(), 100 * s["ratio"].get<double>()));
+    for (const auto& [kind, k] : s["kinds"].items())
+      if (k.contains("flops"))
+        print_line(fmt::format("  {:<18} {:>10.4f} {:>22} {:>9.4f} {:>9} {:>6.1f} %", kind, k["seconds"].get<double>(), fmt::format("{} calls", k["calls"].get<int>()), k["flops"].get<double>() / 1e12, "",
+                               100 * k["ratio"].get<double>()));
+      else print_line(fmt::format("  {:<18} {:>10.4f}", kind, k["seconds"].get<double>()));
+  }
+  print_line(fmt::format("peak     {:.2f} GB resident", j["peak_bytes"].get<double>() / 1e9));
+}
+
+int bench(const Arguments& a, const Common& common) {
+  at::NoGradGuard no_grad;
+  const BenchArchitecture& architecture = bench_architecture(a.architecture);
+  const BenchShape wanted{.size_px = a.size, .batch = a.batch, .dtype = dtype_of(a.dtype), .share_weights = std::string(architecture.name) == "flux"};
+  if (a.size % 64 != 0) throw Error(ErrorCode::invalid_argument, "--size " + std::to_string(a.size) + " is not a multiple of 64");
+  if (a.threads > 0) at::set_num_threads(a.threads);
+  note("making the weights");
+  const BenchModel model = architecture.build(wanted);
+  const std::uint64_t before = peak_resident_bytes();
+  std::map<std::string, Timed> timed;
+  std::vector<double> products, convolutions, copies;
+  const auto time = [&](const BenchStage& stage, bool keep) {
+    const WorkMeter meter;
+    const auto start = std::chrono::steady_clock::now();
+    stage.run();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (keep) timed[stage.name].seconds.push_back(seconds), timed[stage.name].tallies.push_back(meter.tally());
+  };
+  ProgressBar bar(true);
+  const auto began = std::chrono::steady_clock::now();
+  for (const BenchStage& stage : model.stages) time(stage, false);   // the first call makes plans and touches memory
+  const std::uint64_t peak = peak_resident_bytes();
+  const Ceiling ceiling(wanted.dtype);
+  for (int round = 0; round < a.rounds; ++round) {   // interleaved, so that drift hits all alike
+    const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    bar.show("timing", static_cast<double>(round) / a.rounds, spent / (round + 1) * (a.rounds - round), fmt::format("round {} of {},", round + 1, a.rounds));
+    products.push_back(ceiling.product());
+    for (const BenchStage& stage : model.stages) time(stage, true);
+    convolutions.push_back(ceiling.convolution());
+    copies.push_back(ceiling.copy());
+  }
+  const double most = std::max(spread_of(products).median, spread_of(convolutions).median);
+  Json stages = Json::object();
+  for (const BenchStage& stage : model.stages) stages[stage.name] = stage_json(timed.at(stage.name), most);
+  const Json out = {{"architecture", architecture.name}, {"size", a.size}, {"batch", a.batch}, {"dtype", wanted.dtype == at::kFloat ? "float32" : "bfloat16"}, {"threads", at::get_num_threads()},
+                    {"rounds", a.rounds}, {"parameters", model.parameters}, {"weight_bytes", model.weight_bytes}, {"shared_weights", wanted.share_weights}, {"attention_kernels", flash_kernels()},
+                    {"ceiling", {{"product", to_json(spread_of(products))}, {"convolution", to_json(spread_of(convolutions))}, {"copy", to_json(spread_of(copies))}}},
+                    {"stages", stages}, {"loaded_bytes", before}, {"peak_bytes", peak}};
+  if (common.json) print_json(out);
+  else tell(out);
+  return 0;
+}
+
+}  // namespace
+
+Command lab_bench(CLI::App& parent, const Common& common) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* c = parent.add_subcommand("bench", "Time a model's stages against the machine's ceiling, measured between the same rounds");
+  c->add_option("--architecture", a->architecture, "shapes of a published model with random weights: sd15, sdxl, sd3, flux");
+  c->add_option("--size", a->size, "pixels of a side")->check(CLI::Range(64, 4096));
+  c->add_option("--batch", a->batch, "pictures at a time")->check(CLI::Range(1, 64));
+  c->add_option("--dtype", a->dtype, "float32 or bfloat16; without it bfloat16 where the processor multiplies it");
+  c->add_option("--rounds", a->rounds, "measurements of everything, interleaved")->check(CLI::Range(1, 1000));
+  c->add_option("--threads", a->threads, "0: one for each processor")->check(CLI::Range(0, 1024));
+  return {c, [a, &common] { return bench(*a, common); }};
+}
+
+}  // namespace safelight::app

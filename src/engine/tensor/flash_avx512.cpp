@@ -1,0 +1,9 @@
+// flash_attention for one instruction set; CMakeLists.txt names the flags.
+#define SAFELIGHT_FLASH_LANES 16
+#define SAFELIGHT_FLASH_ROWS 6
+#define SAFELIGHT_FLASH_COLUMNS 4
+#include "engine/tensor/flash_tiles.h"
+
+namespace safelight::flash {
+void run_avx512(const Task& task) { run<OneFloat>(task); }
+}  // namespace safelight::flash
