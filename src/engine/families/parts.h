@@ -31,15 +31,18 @@ struct Loaded {
   Loaded(const ComponentFiles& source, const LoadOptions& options)
       : files(source.files), model(made(parameters, source)) {
     load_weights(parameters, *source.weights, options);
+    bytes_ = parameters.bytes();
+    parameters.freeze();
   }
   const Config& config() const { return model.config(); }
-  std::uint64_t bytes() const { return parameters.bytes(); }
+  std::uint64_t bytes() const { return bytes_; }   // as loaded
 
   std::vector<std::filesystem::path> files;
   Parameters parameters;
   Model model;
 
  private:
+  std::uint64_t bytes_ = 0;
   static Model made(Parameters& parameters, const ComponentFiles& source) {
     const Config config = Config::from_json(source.config, source.config_where);
     try {

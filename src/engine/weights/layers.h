@@ -20,6 +20,7 @@ class Linear {
 };
 
 // x [N,in,h,w]; weight [out,in,k,k]. Padding is symmetric; -1 means "same" for odd kernels.
+// Frozen weights (Parameters::freeze) are put in the library's own order once, at the first use.
 class Conv2d {
  public:
   Conv2d(const ParameterScope& p, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, int64_t padding = -1,
@@ -27,8 +28,13 @@ class Conv2d {
   at::Tensor operator()(const at::Tensor& x) const;
 
  private:
+  struct Packed;
+  // Null where the weight serves as it is.
+  const at::Tensor* packed_for(const at::Tensor& x) const;
   at::Tensor weight_, bias_;
-  int64_t stride_, padding_;
+  int64_t in_, out_, kernel_, stride_, padding_;
+  std::shared_ptr<const bool> frozen_;
+  std::shared_ptr<Packed> packed_;
 };
 
 class GroupNorm {

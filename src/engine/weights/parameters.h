@@ -43,6 +43,11 @@ class Parameters {
   int64_t count() const;  // number of scalars over all parameters
   std::uint64_t bytes() const;  // of what is loaded
 
+  // Says that no weight will change again, so that layers may keep them in an order of their own and give up the first. Only for what
+  // is run and nothing else: afterwards a large convolution's tensor may be empty.
+  void freeze() { *frozen_ = true; }
+  std::shared_ptr<const bool> frozen() const { return frozen_; }
+
   // Fills every parameter with its initial values, float32, on the CPU; deterministic in `seed`.
   void initialise(uint64_t seed);
   void require_grad(bool on);
@@ -51,6 +56,7 @@ class Parameters {
 
  private:
   std::vector<Parameter> all_;
+  std::shared_ptr<bool> frozen_ = std::make_shared<bool>(false);
   std::unordered_set<std::string> names_;
 };
 
@@ -66,6 +72,7 @@ class ParameterScope {
     return store_->create((*this / name).prefix_, std::move(shape), init);
   }
   std::shared_ptr<const PackedForm> may_stay_packed() const { return store_->may_stay_packed(); }
+  std::shared_ptr<const bool> frozen() const { return store_->frozen(); }
   const std::string& path() const { return prefix_; }
 
  private:
