@@ -20,7 +20,11 @@ void MemoryLedger::note_remote_id(const std::string& attempt_id, const std::stri
 void MemoryLedger::close(const AttemptRecord& attempt) noexcept {
   const std::lock_guard lock(mutex_);
   for (AttemptRecord& known : attempts_)
-    if (known.id == attempt.id) known = attempt;
+    if (known.id == attempt.id) {
+      std::string remote_id = std::move(known.remote_id);  // which the caller does not know
+      known = attempt;
+      known.remote_id = std::move(remote_id);
+    }
 }
 
 std::vector<AttemptRecord> MemoryLedger::attempts() const {

@@ -44,7 +44,7 @@ wire_model = "e"
 base_url = "https://p.example/v1"
 vendor_hosts = ["p.example"]
 credential = "KEY"
-shutdown_date = 2026-12-01
+shutdown_date = "2026-12-01"
 successor = "paid"
 typical_latency_ms = 4000
 can = { sizes = ["512x512"], text = "good" }

@@ -96,7 +96,7 @@ wire_model = "d"
 base_url = "https://c.example/v1"
 vendor_hosts = ["c.example"]
 credential = "KEY_C"
-shutdown_date = 2026-11-24
+shutdown_date = "2026-11-24"
 successor = "hosted-c"
 typical_latency_ms = 3000
 can = { sizes = ["512x512", "1024x1024"], text = "good" }
