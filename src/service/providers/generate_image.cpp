@@ -130,6 +130,7 @@ CallOutcome attempt_once(Job& job, const ImageRequest& part, AttemptRecord& atte
   attempt.images = static_cast<int>(outcome.images.size());
   attempt.cost = cost_of(attempt, outcome, job.row);
   job.purse.settle(attempt.price_usd, attempt.cost);
+  if (job.context.keep && !outcome.images.empty()) job.context.keep(attempt, outcome.images);
   job.context.ledger.close(attempt);
   return outcome;
 }

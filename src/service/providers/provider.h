@@ -58,6 +58,10 @@ struct ProviderEntry {
 // Every protocol that goes over the network.
 const std::vector<ProviderEntry>& provider_table();
 
+// Given the pictures of an attempt before the ledger hears that it has ended, so that whoever keeps them loses nothing that was paid for
+// to a crash between the two. Thread-safe; must not throw.
+using PictureKeeper = std::function<void(const AttemptRecord& attempt, const std::vector<ProviderImage>& images)>;
+
 // What a request runs in. Everything is borrowed and must outlive the call; thread-safe parts only.
 struct ProviderContext {
   const Catalogue& catalogue;
@@ -70,6 +74,7 @@ struct ProviderContext {
   std::vector<ProviderEntry> injected;       // for example "local"; searched before the table
   const std::atomic<bool>* cancel = nullptr;
   std::function<void(const ProviderPreview&)> on_preview;
+  PictureKeeper keep;                        // may be empty
 };
 
 // Runs the request against its model and no other (except the successor, where the request allows it). Ordinary failures are in the

@@ -37,6 +37,15 @@ void prepare(SQLite::Database& db, const std::filesystem::path& file) {
   making.commit();
 }
 
+std::vector<AttemptRecord> records_of(SQLite::Statement& select, const std::filesystem::path& file) {
+  std::vector<AttemptRecord> out;
+  while (select.executeStep()) {
+    out.push_back(attempt_from_json(parse_json(select.getColumn(1).getString(), "ledger " + file.string())));
+    out.back().remote_id = select.getColumn(0).getString();
+  }
+  return out;
+}
+
 }  // namespace
 
 SqliteLedger::SqliteLedger(const std::filesystem::path& file) : file_(file) {
@@ -91,20 +100,27 @@ void SqliteLedger::close(const AttemptRecord& attempt) noexcept {
 
 std::vector<AttemptRecord> SqliteLedger::attempts(std::int64_t since_unix_ms, const std::string& job) const {
   const std::lock_guard lock(mutex_);
-  std::vector<AttemptRecord> out;
   try {
     SQLite::Statement select(*db_, "SELECT remote_id, record FROM attempt WHERE started_unix_ms >= ? AND (? = '' OR job = ?) ORDER BY started_unix_ms, rowid");
     select.bind(1, since_unix_ms);
     select.bind(2, job);
     select.bind(3, job);
-    while (select.executeStep()) {
-      out.push_back(attempt_from_json(parse_json(select.getColumn(1).getString(), "ledger " + file_.string())));
-      out.back().remote_id = select.getColumn(0).getString();
-    }
+    return records_of(select, file_);
   } catch (const SQLite::Exception& e) {
     throw error_of(e, file_);
   }
-  return out;
+}
+
+std::vector<AttemptRecord> SqliteLedger::attempts_under(const std::string& job_prefix) const {
+  const std::lock_guard lock(mutex_);
+  try {
+    SQLite::Statement select(*db_, "SELECT remote_id, record FROM attempt WHERE job >= ? AND job < ? || char(1114111) ORDER BY started_unix_ms, rowid");
+    select.bind(1, job_prefix);
+    select.bind(2, job_prefix);
+    return records_of(select, file_);
+  } catch (const SQLite::Exception& e) {
+    throw error_of(e, file_);
+  }
 }
 
 }  // namespace safelight

@@ -31,6 +31,9 @@ class SqliteLedger final : public Ledger {
   // Attempts that began at `since_unix_ms` or later, oldest first; of one job, or of all when it is empty. Throws Error(io, corrupt_file).
   std::vector<AttemptRecord> attempts(std::int64_t since_unix_ms = 0, const std::string& job = "") const;
 
+  // Attempts of all jobs whose id begins so, oldest first.
+  std::vector<AttemptRecord> attempts_under(const std::string& job_prefix) const;
+
  private:
   std::filesystem::path file_;
   mutable std::mutex mutex_;

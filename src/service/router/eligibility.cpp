@@ -72,10 +72,27 @@ std::optional<Ineligible> unusable(const ModelRow& row, const RouteRequest& requ
   if (holds(slo.models.never, row.id) || (!slo.models.only.empty() && !holds(slo.models.only, row.id))) return Ineligible{"not_allowed", "the SLO does not let it be used"};
   if (retired_at_vendor(row, date_of(now.unix_ms)))
     return Ineligible{"model_retired", "its vendor has shut it down" + (row.shutdown_date.empty() ? "" : " on " + row.shutdown_date) + (row.successor.empty() ? "" : "; successor: " + row.successor)};
+  if (const auto closed = request.closed.find(row.id); closed != request.closed.end()) return closed->second;
   if (auto out = unable(row, request)) return out;
   if (auto out = too_dear(row, request, slo, state, now)) return out;
   if (auto sick = state.health.problem(row, now.steady_ms)) return Ineligible{sick->code, sick->reason, true, sick->may_panic};
   return {};
+}
+
+std::map<std::string, Ineligible> unreachable_rows(const Catalogue& catalogue, const std::vector<ProviderEntry>& injected, const CredentialSource& credentials) {
+  const auto served = [](const std::vector<ProviderEntry>& table, const std::string& protocol) {
+    return std::any_of(table.begin(), table.end(), [&](const ProviderEntry& e) { return e.name == protocol; });
+  };
+  std::map<std::string, Ineligible> out;
+  for (const ModelRow& row : catalogue.rows()) {
+    if (!served(injected, row.protocol) && !served(provider_table(), row.protocol)) {
+      out.emplace(row.id, Ineligible{"not_connected", "this program does not speak its protocol '" + row.protocol + "'"});
+    } else if (!row.credential.empty()) {
+      const std::optional<Secret> key = credentials ? credentials(row.credential) : std::nullopt;
+      if (!key || key->empty()) out.emplace(row.id, Ineligible{"no_credential", "its key " + row.credential + " is not set"});
+    }
+  }
+  return out;
 }
 
 std::optional<Ineligible> unfit(const OptionOutlook& outlook, double queue_ms, double limit_ms, const TaskProfile& profile, const Slo& slo) {

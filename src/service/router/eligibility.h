@@ -4,7 +4,9 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "service/providers/provider.h"
 #include "service/router/health.h"
 #include "service/router/moment.h"
 #include "service/router/slo.h"
@@ -14,12 +16,20 @@
 
 namespace safelight {
 
+struct Ineligible {
+  std::string code;                        // "no_capability:mask", "over_price", ...; stable, used in JSON
+  std::string reason;                      // one sentence
+  bool hard = true;                        // no rung of the ladder helps; otherwise only a first choice may not be it
+  bool may_panic = false;                  // see Unhealthy
+};
+
 struct RouteRequest {
   std::string id;                          // of the job: decides where chance does
   ImageRequest image;                      // image.model: the row that must be the first choice; empty: the router chooses
   TaskProfile profile;
   std::map<std::string, double> queue_ms;  // row id -> wait before it would start, as its queue says now; absent: none
   bool pinned = false;                     // nothing but image.model as it is may serve it: part of a batch whose look must not change
+  std::map<std::string, Ineligible> closed;  // row id -> why it cannot be called from here at all; see unreachable_rows()
   bool has_preview = false;                // a cached or smaller picture of this very request exists
 };
 
@@ -31,15 +41,11 @@ struct RouterState {
   const SpendBook& spending;
 };
 
-struct Ineligible {
-  std::string code;                        // "no_capability:mask", "over_price", ...; stable, used in JSON
-  std::string reason;                      // one sentence
-  bool hard = true;                        // no rung of the ladder helps; otherwise only a first choice may not be it
-  bool may_panic = false;                  // see Unhealthy
-};
-
-// Capability, permission, status, price, money left, health, in this order: the first that fails.
+// Permission, status, reach, capability, price, money left, health, in this order: the first that fails.
 std::optional<Ineligible> unusable(const ModelRow& row, const RouteRequest& request, const Slo& slo, const RouterState& state, const Moment& now);
+
+// Rows whose protocol nothing serves (neither the table nor `injected`), and rows whose key `credentials` does not have.
+std::map<std::string, Ineligible> unreachable_rows(const Catalogue& catalogue, const std::vector<ProviderEntry>& injected, const CredentialSource& credentials);
 
 // What makes a usable row unfit for the first choice: measured quality below the floor, or more often late than not.
 std::optional<Ineligible> unfit(const OptionOutlook& outlook, double queue_ms, double limit_ms, const TaskProfile& profile, const Slo& slo);
