@@ -21,7 +21,7 @@ class Walker {
 
   Drawn run() {
     Drawn out;
-    RouteRequest route{.id = request_.job, .image = request_.image, .profile = task_profile(request_.image, route_mode(slo_.mode)), .queue_ms = {}, .closed = {}};
+    RouteRequest route{.id = request_.job, .image = request_.image, .profile = task_profile(request_.image, route_mode(slo_.mode)), .queue_ms = {}, .pinned = request_.pinned, .closed = {}};
     route.closed = unreachable_rows(services_.catalogue, services_.injected, services_.credentials);
     out.plan = services_.router.plan(route, slo_.name, now());
     ServedRecord record(out.plan, request_.image);

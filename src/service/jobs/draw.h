@@ -13,6 +13,7 @@ struct DrawRequest {
   ImageRequest image;                // of one picture; its model may be empty
   std::string slo;
   std::string job;                   // of its attempts; unique
+  bool pinned = false;               // by image.model as it is, or not at all
 };
 
 struct Drawn {

@@ -73,7 +73,7 @@ class Pipelines : public testing::Test {
     RetryPolicy retry;
     retry.base_ms = 1, retry.cap_ms = 2;
     JobServices services{.catalogue = *catalogue_, .router = router, .ledger = *ledger_, .store = *store_, .objects = objects, .transport = transport, .clock = clock,
-                         .credentials = {}, .retry = retry, .injected = {provider()}, .judge = judge_, .folder = store_->run(id).folder, .repeat_paid = repeat_paid};
+                         .credentials = {}, .retry = retry, .injected = {provider()}, .judge = judge_, .folder = store_->run(id).folder, .cancel = cancel_, .repeat_paid = repeat_paid};
     return run_pipeline(id, services, [&](const StageProgress& p) { told_.push_back(p.stage + ":" + std::string(name(p.state)) + (p.reused ? ":reused" : "")); });
   }
 
@@ -110,6 +110,7 @@ class Pipelines : public testing::Test {
   std::function<void(const ProviderCall&)> on_call_;
   std::function<std::optional<ProviderFailure>(const ProviderCall&)> fail_ = [](const ProviderCall&) { return std::nullopt; };
   std::function<Verdict(const std::string&, const std::string&)> judge_;
+  const std::atomic<bool>* cancel_ = nullptr;
   std::vector<std::string> told_;
   int runs_ = 0;
 };

@@ -188,6 +188,31 @@ TEST_F(Pipelines, APictureThatCameBeforeTheCrashIsFoundAgain) {
   EXPECT_TRUE(ledger_->attempts(0, a.job).at(0).ended);
 }
 
+TEST_F(Pipelines, ABulkBatchIsOfOneMakeAndSaysHowFarItVaries) {
+  const std::string run = add(draw_only("count = 4\n"), "name = \"b\"\nmode = \"bulk\"\n");
+  std::vector<std::uint64_t> seeds;
+  on_call_ = [&](const ProviderCall& call) { seeds.push_back(call.request.seed.value_or(0)); };
+  EXPECT_EQ(go(run), "done");
+  EXPECT_EQ(seeds, (std::vector<std::uint64_t>{1, 2, 3, 4}));
+  const StageRecord r = stage(run, "draw");
+  for (const Picture& p : r.outputs) EXPECT_EQ(p.facts.value("model", ""), "painter");
+  EXPECT_GT(r.facts["style"]["figures"]["mean_luma"]["deviation"].get<double>(), 0);
+  EXPECT_TRUE(r.facts["style"]["odd_one"].is_number());
+}
+
+TEST_F(Pipelines, ACancelledStageIsNotCalledDone) {
+  std::atomic<bool> cancel = false;
+  cancel_ = &cancel;
+  on_call_ = [&](const ProviderCall&) { cancel = true; };
+  const std::string run = add(draw_only("count = 3\n"));
+  EXPECT_EQ(go(run), "interrupted");
+  EXPECT_EQ(calls_["painter"], 1);
+  cancel_ = nullptr;
+  EXPECT_EQ(go(run), "done");
+  EXPECT_EQ(stage(run, "draw").outputs.size(), 3u);
+  EXPECT_EQ(calls_["painter"], 3) << "the picture that had come is found again";
+}
+
 TEST_F(Pipelines, OneProcessAtATimeWorksOnARun) {
   const RunLock lock(folder_ / "locks", "run-1");
   EXPECT_THROW(RunLock(folder_ / "locks", "run-1"), Error);

@@ -2,6 +2,7 @@
 // after a crash.
 #include "common/base/error.h"
 #include "common/base/fields.h"
+#include "service/jobs/batch_style.h"
 #include "service/jobs/draw.h"
 #include "service/providers/attempt_json.h"
 
@@ -90,15 +91,18 @@ std::optional<Candidate> found_again(const StageCall& call, const ImageRequest& 
   return out;
 }
 
-Candidate work(const StageCall& call, const ImageRequest& asked, int index) {
+// pinned: by its model or not at all.
+Candidate work(const StageCall& call, const ImageRequest& asked, bool pinned, int index) {
   JobServices& services = call.services;
   const std::string job = call.job + "/" + std::to_string(index);
   const auto before = services.ledger.attempts_under(job + "~");
   if (auto found = found_again(call, asked, before)) return *found;
-  const DrawRequest request{.image = asked, .slo = call.pipeline.slo.name, .job = job + "~" + std::to_string(before.size())};
+  const DrawRequest request{.image = asked, .slo = call.pipeline.slo.name, .job = job + "~" + std::to_string(before.size()), .pinned = pinned};
   const Drawn drawn = draw(request, services, [&](const AttemptRecord& attempt, const std::vector<ProviderImage>& images) {
     try {
-      services.store.keep(attempt.id, picture_of(images.front(), services.objects.put(images.front().bytes)));
+      Picture picture = picture_of(images.front(), services.objects.put(images.front().bytes));
+      picture.facts["model"] = attempt.model;
+      services.store.keep(attempt.id, picture);
     } catch (const Error&) {
       // The picture still goes on in memory; what writes it next tells the error.
     }
@@ -127,10 +131,14 @@ StageOutcome run(const StageCall& call, bool refines) {
   out.facts["candidates"] = Json::array();
   if (refines && call.inputs.empty()) out.failure = "there is no picture to refine";
   const int starts = refines ? static_cast<int>(call.inputs.size()) : 1;
+  const bool bulk = route_mode(call.pipeline.slo.mode) == RouteMode::bulk;  // all of one make: by the model of the first picture, with consecutive seeds
+  std::string model;
   for (int i = 0; i < s.count * starts; ++i) {
     ImageRequest asked = request_of(s, call.prompt, i);
     if (refines) asked.init = call.services.objects.get(call.inputs[static_cast<std::size_t>(i / s.count)].object);
-    Candidate c = work(call, asked, i);
+    if (!model.empty()) asked.model = model;
+    Candidate c = work(call, asked, !model.empty(), i);
+    if (bulk && model.empty() && c.picture) model = c.picture->facts.value("model", "");
     out.usd += c.usd, out.possible_usd += c.possible_usd;
     out.uncertain = out.uncertain || c.uncertain;
     out.repeatable = out.repeatable && c.full;
@@ -139,8 +147,10 @@ StageOutcome run(const StageCall& call, bool refines) {
     out.facts["candidates"].push_back(std::move(c.facts));
     if (out.uncertain || (call.services.cancel && *call.services.cancel)) break;
   }
+  if (bulk) out.facts["style"] = style_report(out.outputs, call.services.objects);
   // Some candidates are enough to go on, unless nobody knows what was paid for the others.
   if (!out.outputs.empty() && !out.uncertain) out.failure.clear();
+  if (call.services.cancel && *call.services.cancel) out.failure = "cancelled";
   return out;
 }
 
