@@ -1,3 +1,4 @@
+#include <cstdio>
 #include <cstdlib>
 
 #include "apps/cli/context.h"
@@ -5,6 +6,7 @@
 #include "apps/cli/known_failures.h"
 #include "bridge/diagnosis.h"
 #include "common/api/json.h"
+#include "insight/diagnosis/symptoms.h"
 #include "insight/diagnosis/text.h"
 #include "insight/signatures/external.h"
 
@@ -15,12 +17,27 @@ struct Arguments {
   std::string run = "latest";
   int counterfactuals = 25;
   std::string signatures;
+  std::string looks, region;
   std::string lookup;   // KIND=URL,...; empty: as SAFELIGHT_LOOKUP says, or nothing is looked up
 };
 
 std::string setting(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
+}
+
+std::optional<Looks> looks_of(const Arguments& a) {
+  if (a.looks.empty()) {
+    if (!a.region.empty()) throw Error(ErrorCode::invalid_argument, "--region says where; say with --looks what is seen there");
+    return {};
+  }
+  Looks looks{.symptom = symptom_named(a.looks).name, .region = {}, .picture = {}};
+  if (a.region.empty()) return looks;
+  PixelRegion& r = looks.region;
+  char rest = 0;
+  if (std::sscanf(a.region.c_str(), "%d,%d,%d,%d%c", &r.x, &r.y, &r.width, &r.height, &rest) != 4 || r.width <= 0 || r.height <= 0)
+    throw Error(ErrorCode::invalid_argument, "--region '" + a.region + "' is not x,y,w,h in pixels, for example 10,20,40,40");
+  return looks;
 }
 
 // A picture is a file; a run is a directory or an id.
@@ -31,7 +48,7 @@ int diagnose_one(const Arguments& a, Context& context) {
   const auto endpoints = lookup_endpoints(a.lookup.empty() ? setting("SAFELIGHT_LOOKUP") : a.lookup, setting("SAFELIGHT_GITHUB_TOKEN"));
   ProgressBar bar(true);
   const DiagnoseProgress progress = [&](const std::string& what, double part) { bar.show("diagnosing", part, 0, what + ","); };
-  const DiagnoseOptions options{.counterfactuals = a.counterfactuals};
+  const DiagnoseOptions options{.counterfactuals = a.counterfactuals, .looks = looks_of(a)};
   Json json;
   Verdict verdict;
   if (is_picture(a.run)) {
@@ -67,6 +84,8 @@ Command diagnose_command(CLI::App& app, Context& context) {
   CLI::App* c = app.add_subcommand("diagnose", "Say what broke a stored run or a picture, and prove it by reruns");
   c->add_option("run", a->run, "id or directory of a run, latest, or a PNG file with its generation parameters");
   c->add_option("--counterfactuals", a->counterfactuals, "reruns that may be spent")->check(CLI::Range(0, 1000));
+  c->add_option("--looks", a->looks, "what you see: text, banding, colour, contrast, blur, noise, seams, duplicated, detached, missing, merged, layout");
+  c->add_option("--region", a->region, "where you see it, in pixels: x,y,w,h; the whole picture without it");
   c->add_option("--signatures", a->signatures, "directory with JSON files of your own signatures; also SAFELIGHT_SIGNATURES");
   c->add_option("--lookup", a->lookup, "also search outside: searxng=URL, github=https://api.github.com, or both with a comma; also SAFELIGHT_LOOKUP");
   return {c, [a, &context] { return diagnose_one(*a, context); }};

@@ -51,7 +51,9 @@ void rerun(Context& context, const Image& picture, const DiagnoseOptions& option
   if (progress) calls.progress = [&](const RunProgress& p) { progress("rerunning", p.total > 0 ? static_cast<double>(p.step) / p.total : 0); };
   const FinishedRun run = context.engine().generate(request, {}, out.rerun, calls);
   if (!run.result.images.empty() && comparable(picture, run.result.images.front())) out.difference = mean_difference(picture, run.result.images.front());
-  out.verdict = diagnose_run(context.engine(), out.rerun, options, progress);
+  DiagnoseOptions with_picture = options;
+  if (with_picture.looks) with_picture.looks->picture = picture;
+  out.verdict = diagnose_run(context.engine(), out.rerun, with_picture, progress);
   if (!out.difference) out.verdict.notes.push_back("the rerun has another size than the picture; the verdict is of the settings, not of this picture");
   else if (*out.difference >= kSamePicture)
     out.verdict.notes.push_back(fmt::format("the rerun is not the same picture (mean difference {:.1f} of 255): the verdict is of the settings, not of this picture", *out.difference));

@@ -10,6 +10,7 @@ import unittest
 import zlib
 
 from command_line import CommandLineTest
+from pictures import Picture
 
 BINARY, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
 MODEL = SOURCE / "models" / "signs-nano"
@@ -21,30 +22,6 @@ def write_png(path, width, height, rows):
     raw = b"".join(b"\0" + row for row in rows)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)) +
                      chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
-
-
-def read_png(path):
-    """Rows of bytes, three a pixel; only what our own encoder writes (8 bit RGB, no interlace)."""
-    data, at, packed = path.read_bytes(), 8, b""
-    while at < len(data):
-        size, kind = struct.unpack(">I4s", data[at:at + 8])
-        if kind == b"IHDR":
-            width, height = struct.unpack(">II", data[at + 8:at + 16])
-        if kind == b"IDAT":
-            packed += data[at + 8:at + 8 + size]
-        at += 12 + size
-    raw, rows, stride = zlib.decompress(packed), [], width * 3
-    before = bytearray(stride)
-    for y in range(height):
-        kind, row = raw[y * (stride + 1)], bytearray(raw[y * (stride + 1) + 1:(y + 1) * (stride + 1)])
-        for i in range(stride):
-            a, b, c = row[i - 3] if i >= 3 else 0, before[i], before[i - 3] if i >= 3 else 0
-            p = a + b - c
-            nearest = min((abs(p - a), 0, a), (abs(p - b), 1, b), (abs(p - c), 2, c))[2]
-            row[i] = (row[i] + (0, a, b, (a + b) // 2, nearest)[kind]) & 255
-        rows.append(bytes(row))
-        before = row
-    return rows
 
 
 def write_safetensors(path, tensors):
@@ -67,10 +44,10 @@ class PicturesAndAdapters(CommandLineTest):
 
     def sha(self, result):
         """Of the pixels: the files also say what was asked for."""
-        return hashlib.sha256(b"".join(read_png(pathlib.Path(result["images"][0])))).hexdigest()
+        return hashlib.sha256(b"".join(Picture(result["images"][0]).rows)).hexdigest()
 
     def largest_difference(self, one, other):
-        pairs = zip(*(read_png(pathlib.Path(r["images"][0])) for r in (one, other)))
+        pairs = zip(*(Picture(r["images"][0]).rows for r in (one, other)))
         return max(abs(a - b) for r, w in pairs for a, b in zip(r, w))
 
     def picture(self):
@@ -86,7 +63,7 @@ class PicturesAndAdapters(CommandLineTest):
         plain = self.sha(self.generate("a blue square"))
         self.assertEqual(self.sha(self.generate("a blue square", "--image", source, "--strength", "1")), plain)
         kept = self.generate("a blue square", "--image", source, "--strength", "0")
-        rows, want = read_png(pathlib.Path(kept["images"][0])), read_png(source)
+        rows, want = Picture(kept["images"][0]).rows, Picture(source).rows
         difference = sum(abs(a - b) for r, w in zip(rows, want) for a, b in zip(r, w)) / (64 * 64 * 3)
         self.assertLess(difference, 6)  # the autoencoder's own loss
         again = self.generate("a green ring", "--image", source, "--strength", "0")
@@ -104,7 +81,7 @@ class PicturesAndAdapters(CommandLineTest):
         mask = self.mask(inside)
         for extra in ([], ["--mask-blur", "4"], ["--crop-padding", "6"], ["--mask-blur", "3", "--crop-padding", "0", "--strength", "1"]):
             result = self.generate("a blue square", "--image", source, "--mask", mask, *extra)
-            rows, want = read_png(pathlib.Path(result["images"][0])), read_png(source)
+            rows, want = Picture(result["images"][0]).rows, Picture(source).rows
             changed = 0
             for y in range(64):
                 for x in range(64):

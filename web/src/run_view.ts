@@ -1,7 +1,7 @@
 import {el, number, svg} from './dom';
 import {draw} from './heat';
 import {plot, type Plot} from './plot';
-import {checksView, verdictView} from './verdict';
+import {checksView, framed, looksView, verdictView} from './verdict';
 import {causalChain, seriesId} from './causal_chain';
 import {gallery} from './gallery';
 import {knownFailures} from './known_failures';
@@ -42,13 +42,17 @@ export function runView(run: Run): RunView {
   run.maps.forEach((m, l) => { if (m.shape.length === 3) m.labels.forEach((t, i) => chip(t, l, i)); else chip(m.name, l, 0); });
 
   const picture = el('section', {class: 'picture'});
-  if (run.images.length) run.images.forEach(src => picture.append(el('img', {src, class: 'pixels final', alt: 'generated image'})));
+  const looks = run.verdict?.looks, size = {width: Number(run.resolved.width), height: Number(run.resolved.height)};
+  if (run.images.length) run.images.forEach((src, i) => {
+    const image = el('img', {src, class: 'pixels final', alt: 'generated image'});
+    picture.append(looks && i === 0 && size.width > 0 && size.height > 0 ? framed(image, looks, size) : image);
+  });
   else picture.append(el('div', {class: 'missing'}, 'no image'));
   const scrub = el('section', {class: 'scrub'}, el('div', {class: 'stack'}, preview, overlay), label, slider, el('label', {}, 'overlay ', opacity), chips);
   root.append(el('div', {class: 'top'}, picture, verdictView(run, setStep)), el('div', {class: 'middle'}, scrub, run.verdict ? checksView(run.verdict) : null));
 
   const findings = run.verdict?.findings ?? [];
-  for (const part of [causalChain(run, setStep), run.verdict ? gallery(run.verdict.counterfactuals) : null, knownFailures(run.known_failures)]) if (part) root.append(part);
+  for (const part of [looks ? looksView(looks) : null, causalChain(run, setStep), run.verdict ? gallery(run.verdict.counterfactuals) : null, knownFailures(run.known_failures)]) if (part) root.append(part);
 
   const grid = el('section', {class: 'plots'});
   for (const s of run.series) {

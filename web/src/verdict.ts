@@ -1,5 +1,5 @@
 import {el, number} from './dom';
-import type {Run, Verdict} from './data';
+import type {Looks, Run, Verdict} from './data';
 
 function bar(label: string, value: number, kind = ''): HTMLElement {
   return el('div', {class: 'bar'}, el('span', {}, label), el('i', {style: `width:${Math.round(100 * value)}%`, class: kind}), el('b', {}, number(value, 2)));
@@ -25,6 +25,21 @@ export function verdictView(run: Run, goTo: (step: number) => void): HTMLElement
   }
   for (const n of v.notes) box.append(el('p', {class: 'note'}, n));
   return box;
+}
+
+export function looksView(l: Looks): HTMLElement {
+  const judged = l.score === null ? 'measured, not judged' : `score ${number(l.score, 2)} against ${l.references} pictures made as recommended`;
+  const table = el('table', {});
+  for (const e of l.evidence) table.append(el('tr', {}, el('td', {}, e.statistic), el('td', {}, number(e.value)), el('td', {}, e.low === null || e.high === null ? '' : `usual ${number(e.low)} to ${number(e.high)}`)));
+  for (const w of l.words) table.append(el('tr', {}, el('td', {}, `'${w.word}'`), el('td', {}, `× ${number(w.times, 1)}`), el('td', {}, 'attention there, against other places')));
+  return el('section', {class: 'looks', id: 'looks'}, el('h2', {}, `Pointed at: ${l.symptom} in ${l.x},${l.y},${l.width},${l.height}`), el('p', {class: 'note'}, judged), table);
+}
+
+// The region that a person pointed at, over a picture of any shown size.
+export function framed(image: HTMLElement, l: Looks, picture: {width: number; height: number}): HTMLElement {
+  const part = (v: number, all: number) => `${100 * v / all}%`;
+  const frame = el('i', {class: 'frame', style: `left:${part(l.x, picture.width)};top:${part(l.y, picture.height)};width:${part(l.width, picture.width)};height:${part(l.height, picture.height)}`});
+  return el('div', {class: 'framed'}, image, frame);
 }
 
 export function checksView(v: Verdict): HTMLElement {

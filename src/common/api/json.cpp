@@ -131,6 +131,17 @@ void fields(V& v, Counterfactual& c) {
 }
 
 template <class V>
+void fields(V& v, WordOverRegion& w) {
+  v("word", w.word), v("times", w.times);
+}
+
+template <class V>
+void fields(V& v, SeenSymptom& s) {
+  v("symptom", s.symptom), v("x", s.x), v("y", s.y), v("width", s.width), v("height", s.height);
+  v("score", s.score), v("references", s.references), v("evidence", s.evidence), v("words", s.words);
+}
+
+template <class V>
 void fields(V& v, RankedSubsystem& r) {
   v("subsystem", r.subsystem), v("weight", r.weight);
 }
@@ -140,7 +151,7 @@ void fields(V& v, Verdict& d) {
   v("healthy", d.healthy), v("undetermined", d.undetermined), v("stage", d.stage), v("subsystem", d.subsystem);
   v("module", d.module), v("trigger", d.trigger), v("cause", d.cause), v("step", d.step), v("timestep", d.timestep);
   v("confidence", d.confidence), v("sentence", d.sentence), v("remedy", d.remedy), v("ranking", d.ranking);
-  v("checks", d.checks), v("scores", d.scores), v("findings", d.findings), v("counterfactuals", d.counterfactuals);
+  v("checks", d.checks), v("scores", d.scores), v("looks", d.looks), v("findings", d.findings), v("counterfactuals", d.counterfactuals);
   v("signatures", d.signatures), v("notes", d.notes);
 }
 

@@ -13,6 +13,9 @@ namespace safelight {
 inline constexpr const char* kSubsystems[] = {"configuration", "prompt",  "text-encoder", "cross-attention", "guidance",
                                               "scheduler",     "denoiser", "decoder",     "postprocess",     "provider"};
 
+// What a person may say that is wrong with a picture; the artifact scores have names of their own beside these.
+inline constexpr const char* kSymptoms[] = {"text", "banding", "colour", "contrast", "blur", "noise", "seams", "duplicated", "detached", "missing", "merged", "layout"};
+
 struct Evidence {
   std::string statistic;            // series or check, for example "snr.drift_db"
   double value = 0.0;
@@ -59,6 +62,21 @@ struct Counterfactual {
   double cost_ratio = 1.0;          // time of the changed run / time of the original
 };
 
+struct WordOverRegion {
+  std::string word;
+  double times = 1.0;               // its attention there, over that of a region of this size on average
+};
+
+// What a person pointed at, measured there and compared with pictures of the same prompt at the model's recommended settings.
+struct SeenSymptom {
+  std::string symptom;              // of kSymptoms
+  int x = 0, y = 0, width = 0, height = 0;  // pixels; the whole picture when no region was named
+  std::optional<double> score;      // 0 as there in those pictures .. 1; absent: there was nothing to compare with
+  int references = 0;               // pictures that it was compared with
+  std::vector<Evidence> evidence;   // the measures of this symptom
+  std::vector<WordOverRegion> words;  // those that reach the region most, the strongest first
+};
+
 struct RankedSubsystem {
   std::string subsystem;
   double weight = 0.0;              // 0..1, sums to 1 over the ranking
@@ -80,6 +98,7 @@ struct Verdict {
   std::vector<RankedSubsystem> ranking;
   std::vector<SanityCheck> checks;
   std::vector<SymptomScore> scores;
+  std::optional<SeenSymptom> looks; // where a person pointed at something
   std::vector<Finding> findings;
   std::vector<Counterfactual> counterfactuals;
   std::vector<std::string> signatures;          // ids of matching known failures

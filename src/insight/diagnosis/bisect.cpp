@@ -4,15 +4,12 @@
 #include <cmath>
 
 #include "common/api/json.h"
-#include "insight/diagnosis/artifact.h"
 #include "insight/diagnosis/colour_shift.h"
 #include "insight/diagnosis/diagnose.h"
 #include "insight/diagnosis/treatments.h"
 
 namespace safelight {
 namespace {
-
-double score_of(const std::filesystem::path& run, const Baseline& baseline) { return overall(artifact_scores(TraceReader(run), baseline)); }
 
 // The last stored restart point at or before the step at which the change begins to matter.
 void restart_where_enough(Treatment& t, const TraceReader& trace) {
@@ -33,16 +30,16 @@ double fisher(int treated_bad, int treated, int other_bad, int other) {
   return std::min(p, 1.0);
 }
 
-int bad_of(const std::vector<double>& scores) {
-  return static_cast<int>(std::count_if(scores.begin(), scores.end(), [](double s) { return s > kHealthyScore; }));
+int bad_of(const std::vector<double>& scores, double healthy) {
+  return static_cast<int>(std::count_if(scores.begin(), scores.end(), [&](double s) { return s > healthy; }));
 }
 
 // Treated runs are healthy nearly always, and significantly more often than the runs as they were and under the sham
 // taken together. Looking again after each seed asks for the stricter level.
 constexpr double kLevel = 0.025, kLevelAtEnd = 0.05;
 
-void judge(Counterfactual& c, bool last) {
-  const int bad = bad_of(c.after), n = static_cast<int>(c.after.size()), before = bad_of(c.before), sham = bad_of(c.sham);
+void judge(Counterfactual& c, double healthy, bool last) {
+  const int bad = bad_of(c.after, healthy), n = static_cast<int>(c.after.size()), before = bad_of(c.before, healthy), sham = bad_of(c.sham, healthy);
   c.p_value = fisher(bad, n, before + sham, 2 * n);
   c.cures = n >= 3 && bad * 4 <= n && sham > bad && c.p_value <= (last ? kLevelAtEnd : kLevel);
 }
@@ -52,8 +49,8 @@ struct Tested {
   int spent = 0;
 };
 
-Tested test(const Treatment& t, const TraceReader& trace, const Baseline& baseline, Experiment& experiment, const Interventions& own,
-            const DiagnoseOptions& options, const DiagnoseProgress& progress) {
+Tested test(const Treatment& t, const TraceReader& trace, const Judge& by, const std::vector<std::vector<double>>& latent_to_rgb, Experiment& experiment,
+            const Interventions& own, const DiagnoseOptions& options, const DiagnoseProgress& progress) {
   Tested s;
   s.result = {.change = t.name, .subsystem = t.subsystem, .trigger = t.trigger, .interventions = t.change};
   const auto seed = trace.run()["resolved"].value("seed", std::uint64_t{0});
@@ -74,7 +71,7 @@ Tested test(const Treatment& t, const TraceReader& trace, const Baseline& baseli
     const auto after = rerun(at(t.change));
     if (k == 0 && ms_before > 0) s.result.cost_ratio = after.ms / ms_before;
     if (k == 0 && t.shifts_colour)
-      if (const auto shift = colour_shift(TraceReader(after.run), trace, baseline.latent_to_rgb)) {
+      if (const auto shift = colour_shift(TraceReader(after.run), trace, latent_to_rgb)) {
         s.result.predicted_shift.assign(shift->predicted.begin(), shift->predicted.end());
         s.result.measured_shift.assign(shift->measured.begin(), shift->measured.end());
       }
@@ -90,37 +87,35 @@ Tested test(const Treatment& t, const TraceReader& trace, const Baseline& baseli
     }
     s.result.runs.push_back(after.run.string());
     s.result.sham_runs.push_back(shammed.run.string());
-    s.result.before.push_back(score_of(before, baseline));
-    s.result.after.push_back(score_of(after.run, baseline));
-    s.result.sham.push_back(score_of(shammed.run, baseline));
-    judge(s.result, k + 1 == options.seeds);
+    s.result.before.push_back(by.score(TraceReader(before)));
+    s.result.after.push_back(by.score(TraceReader(after.run)));
+    s.result.sham.push_back(by.score(TraceReader(shammed.run)));
+    judge(s.result, by.healthy, k + 1 == options.seeds);
   }
   return s;
 }
 
 }  // namespace
 
-void bisect(const TraceReader& trace, const Baseline& baseline, Experiment& experiment, const std::vector<Finding>& suspects,
-            const DiagnoseOptions& options, const DiagnoseProgress& progress, Verdict& verdict) {
+void bisect(const TraceReader& trace, const Judge& judge, const std::vector<std::vector<double>>& latent_to_rgb, Experiment& experiment,
+            std::vector<Treatment> treatments, int budget, const DiagnoseOptions& options, const DiagnoseProgress& progress, Verdict& verdict) {
   const Interventions own = interventions_from_json(trace.run().value("interventions", Json::object()));
-  int left = options.counterfactuals;
   std::vector<std::string> tried;
-  for (const Finding& f : suspects)
-    for (Treatment& t : treatments_for(f, trace, own)) {
-      if (std::find(tried.begin(), tried.end(), t.name) != tried.end()) continue;
-      DiagnoseOptions within = options;
-      within.seeds = std::min(options.seeds, left / 3);
-      if (within.seeds < 1) {
-        verdict.notes.push_back("the budget of reruns is spent");
-        return;
-      }
-      tried.push_back(t.name);
-      restart_where_enough(t, trace);
-      const Tested s = test(t, trace, baseline, experiment, own, within, progress);
-      left -= s.spent;
-      verdict.counterfactuals.push_back(s.result);
-      if (s.result.cures) return;
+  for (Treatment& t : treatments) {
+    if (std::find(tried.begin(), tried.end(), t.name) != tried.end()) continue;
+    DiagnoseOptions within = options;
+    within.seeds = std::min(options.seeds, budget / 3);
+    if (within.seeds < 1) {
+      verdict.notes.push_back("the budget of reruns is spent");
+      return;
     }
+    tried.push_back(t.name);
+    restart_where_enough(t, trace);
+    const Tested s = test(t, trace, judge, latent_to_rgb, experiment, own, within, progress);
+    budget -= s.spent;
+    verdict.counterfactuals.push_back(s.result);
+    if (s.result.cures) return;
+  }
 }
 
 }  // namespace safelight

@@ -8,6 +8,7 @@
 
 #include "common/api/json.h"
 #include "insight/diagnosis/artifact.h"
+#include "insight/diagnosis/complaint.h"
 
 namespace safelight {
 namespace {
@@ -135,7 +136,8 @@ std::string colour_text(const Counterfactual& c) {
                      shift(c.measured_shift), found ? "confirmed" : "not confirmed");
 }
 
-void conclude(Verdict& v, const Finding& f, const TraceReader& trace) {
+// `measure`: what the scores of the counterfactuals measure; up to `healthy` they are well.
+void conclude(Verdict& v, const Finding& f, const TraceReader& trace, const std::string& measure, double healthy) {
   const CauseInfo& info = cause_info(f.cause);
   v.subsystem = f.subsystem;
   v.module = f.module;
@@ -151,13 +153,61 @@ void conclude(Verdict& v, const Finding& f, const TraceReader& trace) {
   for (const Counterfactual& c : v.counterfactuals) {
     if (c.predicted_shift.size() == 3) v.sentence += colour_text(c);
     if (c.cures)
-      v.sentence += fmt::format(" With {} it is gone (artifact score {:.2f} -> {:.2f} over {} seeds, sham {:.2f}), {}.", c.change, mean(c.before),
-                                mean(c.after), c.after.size(), mean(c.sham), cost_text(c.cost_ratio));
-    else if (mean(c.before) <= kHealthyScore)
-      v.sentence += fmt::format(" The finished picture does not show it (artifact score {:.2f}), so no cure could be measured.", mean(c.before));
+      v.sentence += fmt::format(" With {} it is gone ({} {:.2f} -> {:.2f} over {} seeds, sham {:.2f}), {}.", c.change, measure, mean(c.before), mean(c.after), c.after.size(),
+                                mean(c.sham), cost_text(c.cost_ratio));
+    else if (mean(c.before) <= healthy)
+      v.sentence += fmt::format(" The finished picture does not show it ({} {:.2f}), so no cure could be measured.", measure, mean(c.before));
     else
-      v.sentence += fmt::format(" With {} it was not shown to be gone (artifact score {:.2f} -> {:.2f}, sham {:.2f}).", c.change, mean(c.before), mean(c.after), mean(c.sham));
+      v.sentence += fmt::format(" With {} it was not shown to be gone ({} {:.2f} -> {:.2f}, sham {:.2f}).", c.change, measure, mean(c.before), mean(c.after), mean(c.sham));
   }
+}
+
+// What a person points at: measured, and whether the picture is still what the pipeline gave.
+std::optional<Complaint> look(const Looks& looks, const TraceReader& trace, Experiment* experiment, const DiagnoseProgress& progress, Verdict& v) {
+  const auto made = trace.image(0);
+  const auto& picture = looks.picture ? looks.picture : made;
+  if (!picture) {
+    symptom_named(looks.symptom);
+    v.notes.push_back("the run left no picture to look at");
+    return {};
+  }
+  std::optional<Complaint> complaint(std::in_place, looks, trace, *picture, experiment, progress);
+  v.looks = complaint->report();
+  std::optional<Image> again = looks.picture ? made : std::nullopt;
+  if (!again && experiment) {
+    Interventions same = interventions_from_json(trace.run().value("interventions", Json::object()));
+    same.restart.reset();
+    if (trace.first_step() == 0) again = TraceReader(experiment->rerun(trace, same).run).image(0);
+  }
+  if (again)
+    if (auto altered = altered_after(*picture, *again)) {
+      if (can_cause(complaint->symptom(), altered->subsystem) || !complaint->seen()) v.findings.push_back(std::move(*altered));
+    }
+  const std::string symptom = complaint->symptom().name;
+  if (!v.looks->score) v.notes.push_back("nothing could be rerun, so what is usual " + complaint->where() + " is not known: " + symptom + " was measured, not judged");
+  else if (!complaint->seen())
+    v.notes.push_back(fmt::format("{} {} is not seen by its measures: it is as in {} pictures of this prompt at the recommended settings (score {:.2f})", symptom, complaint->where(),
+                                  v.looks->references, *v.looks->score));
+  return complaint;
+}
+
+void conclude_nothing(Verdict& v, double score, bool cleared, bool has_baseline) {
+  // A picture somewhat unlike those of calibration is no fault by itself where every part and every setting is as it should be.
+  v.healthy = score <= (cleared ? kUnusualScore : kHealthyScore);
+  v.undetermined = !v.healthy;
+  if (!v.healthy) rank(v, v.findings);
+  v.confidence = v.healthy && has_baseline ? 1 - score : 0.5;
+  if (v.healthy && !has_baseline) v.sentence = "Nothing wrong was found among the faults that show without a baseline.";
+  else if (v.healthy) v.sentence = fmt::format("Nothing is wrong: no statistic leaves its healthy band for long, and the artifact score is {:.2f}.", score);
+  else v.sentence = fmt::format("The picture is outside its healthy range (artifact score {:.2f}), but no subsystem stands out.", score);
+}
+
+// A cure of what a person saw, where no detector had found anything.
+Finding cured_symptom(const Counterfactual& c, const std::string& cause, const Complaint& complaint) {
+  return {.detector = "looks", .subsystem = c.subsystem, .cause = cause, .first_step = -1, .last_step = -1, .severity = 1, .module = "",
+          .what = fmt::format("{} shows {} (score {:.2f} against {} pictures made as recommended), and one change of {} takes it away", complaint.symptom().name, complaint.where(),
+                              complaint.report().score.value_or(0), complaint.report().references, c.subsystem),
+          .evidence = complaint.report().evidence};
 }
 
 }  // namespace
@@ -165,49 +215,70 @@ void conclude(Verdict& v, const Finding& f, const TraceReader& trace) {
 Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment* experiment, const DiagnoseOptions& options,
                  const DiagnoseProgress& progress) {
   Verdict v;
-  v.checks = three_checks(trace, baseline, options.counterfactuals > 0 ? experiment : nullptr);
+  Experiment* const reruns = options.counterfactuals > 0 ? experiment : nullptr;
+  const Interventions own = interventions_from_json(trace.run().value("interventions", Json::object()));
+  v.checks = three_checks(trace, baseline, reruns);
   if (baseline) v.scores = artifact_scores(trace, *baseline);
   else v.notes.push_back("the model has no baseline (`safelight lab calibrate` makes one); only faults that show without one were looked for");
   AnswerCheck answers;
-  if (experiment && baseline && options.counterfactuals > 0) {
+  if (reruns && baseline) {
     if (progress) progress("asking the model what it answered when it was calibrated", 0);
-    answers = ask_known_answers(trace, baseline->known_answers, *experiment);
+    answers = ask_known_answers(trace, baseline->known_answers, *reruns);
     if (answers.asked && !answers.parted) v.notes.push_back("every part of the model still answers known requests as it did when it was calibrated");
   }
   v.findings = detect_all({trace, baseline, &answers});
   if (trace.run().value("status", std::string()) != "finished")
     v.notes.push_back("the run did not finish: " + trace.run().value("status", std::string("unknown")));
+  const auto complaint = options.looks ? look(*options.looks, trace, reruns, progress, v) : std::nullopt;
+  const bool seen = complaint && complaint->seen();
   const double score = overall(v.scores);
-  const bool changed = trace.run().contains("interventions") && !interventions_from_json(trace.run()["interventions"]).empty();
-  const bool cleared = answers.asked && !answers.parted && !changed;
+  const bool cleared = answers.asked && !answers.parted && own.empty();
   std::vector<Finding> suspects;
-  for (const Finding& f : v.findings)
-    if (stands_alone(f, cleared) || (score > kHealthyScore && f.severity >= 0.5) || (f.severity >= 4 && !(cleared && is_of_component(f)))) suspects.push_back(f);
+  for (const Finding& f : v.findings) {
+    const bool explains = seen && can_cause(complaint->symptom(), f.subsystem);
+    if (stands_alone(f, cleared) || ((score > kHealthyScore || explains) && f.severity >= 0.5) || (f.severity >= 4 && !(cleared && is_of_component(f)))) suspects.push_back(f);
+  }
   order(suspects, cleared);
-  if (suspects.empty()) {
-    // A picture somewhat unlike those of calibration is no fault by itself where every part and every setting is as it should be.
-    v.healthy = score <= (cleared ? kUnusualScore : kHealthyScore);
-    v.undetermined = !v.healthy;
-    if (!v.healthy) rank(v, v.findings);
-    v.confidence = v.healthy && baseline ? 1 - score : 0.5;
-    if (v.healthy && !baseline) {
-      v.sentence = "Nothing wrong was found among the faults that show without a baseline.";
-      return v;
+  if (seen)  // a person's eyes decide between what only deviates
+    std::stable_partition(suspects.begin(), suspects.end(), [&](const Finding& f) { return is_proven(f) || can_cause(complaint->symptom(), f.subsystem); });
+  // What is proven needs no other suspect to be tested.
+  const bool proven = !suspects.empty() && is_proven(suspects.front());
+  std::vector<Treatment> treatments;
+  for (std::size_t i = proven ? 1 : 0; i < suspects.size(); ++i)
+    for (Treatment& t : treatments_for(suspects[i], trace, own)) treatments.push_back(std::move(t));
+  if (seen && !proven)
+    for (const char* subsystem : complaint->symptom().subsystems)
+      for (Treatment& t : usual_treatments(subsystem, trace, own)) treatments.push_back(std::move(t));
+  if (reruns && (baseline || seen)) {
+    Judge judge{[&](const TraceReader& run) { return overall(artifact_scores(run, *baseline)); }, kHealthyScore};
+    const int budget = std::max(0, options.counterfactuals - (complaint ? kReferences + 1 : 0));
+    if (seen) judge = {[&](const TraceReader& run) { return run.image(0) ? complaint->score(*run.image(0)) : 1.0; }, kSeenScore};
+    bisect(trace, judge, baseline ? baseline->latent_to_rgb : std::vector<std::vector<double>>{}, *reruns, treatments, budget, options, progress, v);
+    for (const Counterfactual& c : v.counterfactuals) {
+      const auto same = [&](const Finding& f) { return f.subsystem == c.subsystem; };
+      if (!c.cures || std::any_of(suspects.begin(), suspects.end(), same)) continue;
+      const auto t = std::find_if(treatments.begin(), treatments.end(), [&](const Treatment& x) { return x.name == c.change; });
+      v.findings.push_back(cured_symptom(c, t->cause, *complaint));
+      suspects.push_back(v.findings.back());
     }
-    v.sentence = v.healthy ? fmt::format("Nothing is wrong: no statistic leaves its healthy band for long, and the artifact score is {:.2f}.", score)
-                           : fmt::format("The picture is outside its healthy range (artifact score {:.2f}), but no subsystem stands out.", score);
+  }
+  if (suspects.empty()) {
+    conclude_nothing(v, score, cleared, baseline != nullptr);
+    if (!seen) return v;
+    v.healthy = false;
+    v.undetermined = true;
+    v.confidence = 0.5;
+    v.sentence = fmt::format("{} shows {} (score {:.2f}), but none of the {} changes that were tried takes it away: it may be this seed's alone, or what the model has learned.",
+                             complaint->symptom().name, complaint->where(), *v.looks->score, v.counterfactuals.size());
     return v;
   }
-  // What is proven needs no other suspect to be tested.
-  const std::vector<Finding> tested(suspects.begin(), is_proven(suspects.front()) ? suspects.begin() + 1 : suspects.end());
-  if (experiment && baseline && options.counterfactuals > 0) bisect(trace, *baseline, *experiment, tested, options, progress, v);
-  else v.notes.push_back("nothing was rerun: the cause is observed, not proven");
+  if (!reruns || !baseline) v.notes.push_back("nothing was rerun: the cause is observed, not proven");
   rank(v, suspects);
   const Finding* chosen = &suspects.front();
   for (const Counterfactual& c : v.counterfactuals)
     for (const Finding& f : suspects)
       if (c.cures && f.subsystem == c.subsystem) chosen = &f;
-  conclude(v, *chosen, trace);
+  conclude(v, *chosen, trace, seen ? complaint->symptom().name + std::string(" ") + complaint->where() : "artifact score", seen ? kSeenScore : kHealthyScore);
   for (const Counterfactual& c : v.counterfactuals)
     if (c.cures) v.trigger = c.trigger;
   return v;

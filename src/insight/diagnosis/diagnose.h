@@ -2,19 +2,31 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/api/verdict.h"
+#include "common/api/image.h"
 #include "common/base/error.h"
+#include "common/measure/part_statistics.h"
 #include "insight/diagnosis/detector.h"
 #include "insight/diagnosis/experiment.h"
+#include "insight/diagnosis/treatments.h"
 
 namespace safelight {
+
+// What a person sees: a symptom (of kSymptoms) and where; a region without a size is the whole picture.
+struct Looks {
+  std::string symptom;
+  PixelRegion region;
+  std::optional<Image> picture;   // that the person looked at; none: the run's own
+};
 
 struct DiagnoseOptions {
   int counterfactuals = 25;   // reruns that may be spent; 0: observe only
   int seeds = 8;              // at most, per change that is tested
+  std::optional<Looks> looks; // where a person starts from what they see
 };
 
 using DiagnoseProgress = std::function<void(const std::string& what, double part)>;
@@ -35,9 +47,15 @@ struct CauseInfo {
 const CauseInfo& cause_info(const std::string& cause);   // all fields empty for an unknown cause
 std::vector<std::string> cause_names();
 
-// Tests the suspects by counterfactual reruns on several seeds beside a sham; fills verdict.counterfactuals and stops at
-// the first cure or when the budget is spent.
-void bisect(const TraceReader& trace, const Baseline& baseline, Experiment& experiment, const std::vector<Finding>& suspects,
-            const DiagnoseOptions& options, const DiagnoseProgress& progress, Verdict& verdict);
+// How a finished picture is judged in a test of a change.
+struct Judge {
+  std::function<double(const TraceReader&)> score;   // 0 healthy .. 1
+  double healthy = 0;                                // scores up to this are healthy
+};
+
+// Tests the changes by counterfactual reruns on several seeds beside a sham; fills verdict.counterfactuals and stops at
+// the first cure or when `budget` reruns are spent. `latent_to_rgb` may be empty: then no shift of colour is predicted.
+void bisect(const TraceReader& trace, const Judge& judge, const std::vector<std::vector<double>>& latent_to_rgb, Experiment& experiment,
+            std::vector<Treatment> treatments, int budget, const DiagnoseOptions& options, const DiagnoseProgress& progress, Verdict& verdict);
 
 }  // namespace safelight

@@ -9,6 +9,13 @@ std::string verdict_text(const Verdict& v) {
   if (!v.healthy && !v.undetermined) out += fmt::format(" (trigger {}, cause {}, confidence {:.2f})", v.trigger, v.cause, v.confidence);
   out += "\n        " + v.sentence;
   if (!v.remedy.empty()) out += "\nremedy  " + v.remedy;
+  if (v.looks) {
+    const SeenSymptom& l = *v.looks;
+    out += fmt::format("\nlooks   {} in {},{},{},{}: {}", l.symptom, l.x, l.y, l.width, l.height, l.score ? fmt::format("score {:.2f} against {} pictures made as recommended", *l.score, l.references) : "not judged");
+    for (const Evidence& e : l.evidence)
+      out += fmt::format("\n        {:<22} {:.4g}{}", e.statistic, e.value, e.low && e.high ? fmt::format("  usual {:.4g} to {:.4g}", *e.low, *e.high) : "");
+    for (const WordOverRegion& w : l.words) out += fmt::format("\n        '{}' reaches it {:.1f} times as much as other places", w.word, w.times);
+  }
   for (const SanityCheck& c : v.checks) {
     out += fmt::format("\ncheck   {:<18} {}", c.name, c.state);
     if (c.value) out += fmt::format("  {:.4g}", *c.value);

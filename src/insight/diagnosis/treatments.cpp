@@ -24,7 +24,7 @@ struct Input {
   int before() const { return std::max(0, finding.first_step - 1); }  // the last step that may stay as it was
 };
 
-Treatment named(std::string name, Interventions change) { return {.name = std::move(name), .subsystem = "", .trigger = "", .change = std::move(change)}; }
+Treatment named(std::string name, Interventions change) { return {.name = std::move(name), .subsystem = "", .trigger = "", .cause = "", .change = std::move(change)}; }
 
 std::optional<Treatment> recommended_guidance(Input in) {
   const double guidance = in.recommended("guidance");
@@ -106,6 +106,47 @@ std::optional<Treatment> float32_decode(Input in) {
   return named("float32 decode", in.change);
 }
 
+std::optional<Treatment> half_the_guidance(Input in) {
+  const double guidance = in.resolved("guidance") / 2;
+  if (!(guidance > 1)) return {};
+  in.change.guidance = guidance;
+  return named(fmt::format("guidance {:.3g}", guidance), in.change);
+}
+
+std::optional<Treatment> twice_the_steps(Input in) {
+  constexpr int kMost = 100;
+  const int steps = 2 * static_cast<int>(in.resolved("steps"));
+  if (steps < 2 || steps > kMost) return {};
+  in.change.steps = steps;
+  return named(fmt::format("{} steps", steps), in.change);
+}
+
+std::optional<Treatment> recommended_solver(Input in) {
+  const auto solver = in.trace.run().value("recommended", Json::object()).value("solver", std::string());
+  if (solver.empty() || in.trace.run()["resolved"].value("solver", std::string()) == solver) return {};
+  in.change.scheduler = solver;
+  return named("scheduler " + solver, in.change);
+}
+
+std::optional<Treatment> tokens_unedited(Input in) {
+  if (in.change.tokens.empty()) return {};
+  in.change.tokens.clear();
+  return named("tokens as they were written", in.change);
+}
+
+std::optional<Treatment> full_precision(Input in) {
+  if (in.change.precision.empty()) return {};
+  in.change.precision.clear();
+  return named("full precision", in.change);
+}
+
+std::optional<Treatment> own_decoder(Input in) {
+  if (!in.change.decoder && !in.change.latent_scale) return {};
+  in.change.decoder.reset();
+  in.change.latent_scale.reset();
+  return named("the model's own decoder", in.change);
+}
+
 struct Row {
   const char* cause;   // of the finding
   std::optional<Treatment> (*make)(Input);
@@ -118,7 +159,36 @@ constexpr Row kTable[] = {{"guidance-burn", recommended_guidance},      {"too-fe
                           {"prediction-type", other_prediction},        {"latent-scale", calibrated_latent_scale},
                           {"decoder-mismatch", float32_decode},         {"non-finite", float32_decode}};
 
+struct UsualRow {
+  const char* subsystem;
+  const char* cause;   // that a cure would show
+  std::optional<Treatment> (*make)(Input);
+};
+
+constexpr UsualRow kUsual[] = {{"guidance", "guidance-burn", recommended_guidance}, {"guidance", "guidance-burn", half_the_guidance},
+                               {"scheduler", "too-few-steps", recommended_steps},   {"scheduler", "solver-changed", recommended_solver},
+                               {"scheduler", "too-few-steps", twice_the_steps},     {"cross-attention", "attention-sharp", attention_unscaled},
+                               {"prompt", "tokens-changed", tokens_unedited},       {"denoiser", "channel-drift", channel_not_pushed},
+                               {"denoiser", "activation-band", full_precision},     {"decoder", "decoder-mismatch", own_decoder},
+                               {"decoder", "decoder-mismatch", float32_decode}};
+
 }  // namespace
+
+std::vector<Treatment> usual_treatments(const std::string& subsystem, const TraceReader& trace, const Interventions& own) {
+  std::vector<Treatment> out;
+  Interventions base = own;
+  base.restart.reset();
+  const Finding none;
+  for (const UsualRow& row : kUsual) {
+    if (subsystem != row.subsystem) continue;
+    auto t = row.make({none, trace, base});
+    if (!t) continue;
+    t->subsystem = t->trigger = subsystem;
+    t->cause = row.cause;
+    out.push_back(std::move(*t));
+  }
+  return out;
+}
 
 std::vector<Treatment> treatments_for(const Finding& finding, const TraceReader& trace, const Interventions& own) {
   std::vector<Treatment> out;
@@ -129,6 +199,7 @@ std::vector<Treatment> treatments_for(const Finding& finding, const TraceReader&
     auto t = row.make({finding, trace, base});
     if (!t) continue;
     t->subsystem = t->trigger = finding.subsystem;
+    t->cause = finding.cause;
     out.push_back(std::move(*t));
   }
   return out;

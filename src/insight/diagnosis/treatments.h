@@ -12,10 +12,14 @@ namespace safelight {
 struct Treatment {
   std::string name;            // "guidance 4"; equal names are the same change
   std::string subsystem, trigger;
+  std::string cause;           // what it would show to be the cause
   Interventions change;        // the run's own interventions with one thing changed
   bool shifts_colour = false;  // the change predicts a shift of colour
   int from_step = -1;          // takes effect only from this step on, so that a restart point before it is enough; -1: from the start
 };
+
+// What is tried where a person sees a symptom and nothing was found: the usual changes of one subsystem.
+std::vector<Treatment> usual_treatments(const std::string& subsystem, const TraceReader& trace, const Interventions& own);
 
 // The changes that test this finding's hypothesis, the most telling first. `own`: the run's interventions.
 std::vector<Treatment> treatments_for(const Finding& finding, const TraceReader& trace, const Interventions& own);

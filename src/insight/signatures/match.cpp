@@ -55,6 +55,7 @@ std::string seen_in(const Sign& sign, const Verdict& v) {
   if (sign.kind != "looks") return {};
   for (const SymptomScore& s : v.scores)
     if (s.symptom == sign.name && s.score > kSeenSymptom) return fmt::format("the {} score is {:.2f}", s.symptom, s.score);
+  if (v.looks && v.looks->symptom == sign.name) return "a person sees it";
   return {};
 }
 
