@@ -6,10 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "apps/lab/console.h"
+#include "apps/console/console.h"
 #include "engine/facade/engine.h"
 
 namespace safelight::app {
+
+struct ServiceContext;
 
 struct Context {
   Common common;
@@ -32,7 +34,7 @@ Command report_command(CLI::App& app, Context& context);
 Command replay_command(CLI::App& app, Context& context);
 Command runs_command(CLI::App& app, Context& context);
 Command models_command(CLI::App& app, Context& context);
-Command list_command(CLI::App& app, Context& context);
+Command list_command(CLI::App& app, Context& context, const ServiceContext& service);
 Command sweep_command(CLI::App& app, Context& context);
 Command lab_calibrate(CLI::App& lab, Context& context);
 Command lab_eval(CLI::App& lab, Context& context);

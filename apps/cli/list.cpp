@@ -1,7 +1,7 @@
-#include <fmt/format.h>
-
 #include "apps/cli/context.h"
 #include "apps/cli/known_failures.h"
+#include "apps/service/catalogue_files.h"
+#include "apps/service/commands.h"
 #include "engine/guidance/guidance.h"
 #include "engine/probes/table.h"
 #include "engine/schedulers/solver.h"
@@ -28,23 +28,25 @@ Json rows_of(const std::string& what) {
 
 }  // namespace
 
-Command list_command(CLI::App& app, Context& context) {
+Command list_command(CLI::App& app, Context& context, const ServiceContext& service) {
   struct Arguments {
     std::string what, search, signatures;
+    std::vector<std::string> catalogue;
   };
   auto a = std::make_shared<Arguments>();
-  CLI::App* c = app.add_subcommand("list", "What there is: schedulers, guidance forms, probes, families, detectors, signatures of known failures");
-  c->add_option("what", a->what, "schedulers, guidance, probes, families, detectors or signatures")->required()
-      ->check(CLI::IsMember({"schedulers", "guidance", "probes", "families", "detectors", "signatures"}));
+  CLI::App* c = app.add_subcommand("list", "What there is: schedulers, guidance forms, probes, families, detectors, signatures of known failures, providers, models");
+  c->add_option("what", a->what, "schedulers, guidance, probes, families, detectors, signatures, providers (wire protocols) or models (rows of the catalogue)")->required()
+      ->check(CLI::IsMember({"schedulers", "guidance", "probes", "families", "detectors", "signatures", "providers", "models"}));
+  add_catalogue_flag(*c, a->catalogue);
   c->add_option("--search", a->search, "signatures: those that have these words, best first");
   c->add_option("--signatures", a->signatures, "directory with JSON files of your own signatures; also SAFELIGHT_SIGNATURES");
-  return {c, [a, &context] {
+  return {c, [a, &context, &service] {
             if (a->what == "signatures") return list_signatures(open_signatures(a->signatures), a->search, context.common.json);
+            if (!a->catalogue.empty() && a->what != "models") throw Error(ErrorCode::invalid_argument, "--catalogue is for models");
             if (!a->search.empty()) throw Error(ErrorCode::invalid_argument, "--search is for signatures");
-            const Json rows = rows_of(a->what);
-            if (context.common.json) print_json({{a->what, rows}});
-            else
-              for (const Json& r : rows) print_line(fmt::format("{:<20} {}", r["name"].get<std::string>(), r["summary"].get<std::string>()));
+            for (const ServiceList& list : service_lists())
+              if (list.what == a->what) return print_rows(a->what, list.rows(service, a->catalogue), context.common.json), 0;
+            print_rows(a->what, rows_of(a->what), context.common.json);
             return 0;
           }};
 }

@@ -27,7 +27,7 @@ Json json_of(const toml::node& node, const std::string& where) {
   if (const auto v = node.as_floating_point()) return v->get();
   if (const auto v = node.as_boolean()) return v->get();
   if (const auto v = node.as_string()) return v->get();
-  throw Error(ErrorCode::invalid_argument, where + ": dates are not used here");
+  throw Error(ErrorCode::invalid_argument, where + ": write dates as text in quotes");
 }
 
 }  // namespace safelight

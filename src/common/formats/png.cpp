@@ -39,7 +39,7 @@ std::string encode_png(const Image& image, const PngText& text, int level) {
   header.width = static_cast<std::uint32_t>(image.width);
   header.height = static_cast<std::uint32_t>(image.height);
   header.bit_depth = 8;
-  header.color_type = image.channels == 1 ? SPNG_COLOR_TYPE_GRAYSCALE : SPNG_COLOR_TYPE_TRUECOLOR;
+  header.color_type = image.channels == 1 ? SPNG_COLOR_TYPE_GRAYSCALE : image.channels == 4 ? SPNG_COLOR_TYPE_TRUECOLOR_ALPHA : SPNG_COLOR_TYPE_TRUECOLOR;
   require(spng_set_ihdr(ctx.get(), &header));
   std::vector<spng_text> chunks;
   std::vector<std::string> empties(1);
