@@ -31,6 +31,7 @@ Command runs_command(CLI::App& app, Context& context);
 Command models_command(CLI::App& app, Context& context);
 Command list_command(CLI::App& app, Context& context);
 Command sweep_command(CLI::App& app, Context& context);
+Command text_command(CLI::App& app, Context& context);
 Command lab_calibrate(CLI::App& lab, Context& context);
 Command lab_eval(CLI::App& lab, Context& context);
 Command lab_card(CLI::App& lab, Context& context);

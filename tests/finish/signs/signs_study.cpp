@@ -1,5 +1,5 @@
 // How well signs are repaired: the count asked for is rendered, damaged, repaired, read again by the fixer and by a reader that knows where the text
-// is. Prints what falls short and the figures; exit status 1 when the promise (issue 7) is broken.
+// is. Prints what falls short and the figures; exit status 1 when fewer than nine tenths end exact or a promise is broken.
 //   typography_signs FROM TO [--once] [--dump DIR]     damaged signs of these seeds; --once: without the repetition
 //   typography_signs scenes FROM TO [--dump DIR]       signs of the embedded models' world, 128 x 128, with a wrong word
 #include <fmt/format.h>
@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <map>
 
 #include "common/base/io.h"
 #include "common/formats/png.h"
