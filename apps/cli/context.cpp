@@ -3,7 +3,10 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdlib>
+#include <optional>
 #include <random>
 
 #include "common/base/error.h"
@@ -19,6 +22,17 @@ std::filesystem::path cache_dir() {
   if (const char* dir = std::getenv("XDG_CACHE_HOME"); dir && *dir) return std::filesystem::path(dir) / "safelight";
   if (const char* home = std::getenv("HOME"); home && *home) return std::filesystem::path(home) / ".cache" / "safelight";
   return {};
+}
+
+// 0 for "latest", N for "latest~N"; nothing for other names.
+std::optional<std::size_t> steps_back(const std::string& name) {
+  constexpr std::string_view kLatest = "latest";
+  if (name == kLatest) return 0;
+  std::size_t back = 0;
+  if (name.rfind(std::string(kLatest) + "~", 0) != 0) return std::nullopt;
+  const char *begin = name.data() + kLatest.size() + 1, *end = name.data() + name.size();
+  const auto read = std::from_chars(begin, end, back);
+  return read.ec == std::errc() && read.ptr == end ? std::optional(back) : std::nullopt;
 }
 
 }  // namespace
@@ -47,14 +61,22 @@ std::filesystem::path Context::new_run_directory() const {
   return runs_dir / fmt::format("{:%Y%m%d-%H%M%S}-{:06x}", fmt::gmtime(now), random() & 0xFFFFFF);
 }
 
+std::vector<std::filesystem::path> Context::stored_runs() const {
+  std::vector<std::filesystem::path> out;
+  if (!std::filesystem::is_directory(runs_dir)) return out;
+  for (const auto& entry : std::filesystem::directory_iterator(runs_dir))
+    if (std::filesystem::exists(entry.path() / "run.json")) out.push_back(entry.path());
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 std::filesystem::path Context::find_run(const std::string& name) const {
   if (std::filesystem::exists(std::filesystem::path(name) / "run.json")) return name;
   if (std::filesystem::exists(runs_dir / name / "run.json")) return runs_dir / name;
-  if (name == "latest" && std::filesystem::is_directory(runs_dir)) {
-    std::filesystem::path newest;
-    for (const auto& entry : std::filesystem::directory_iterator(runs_dir))
-      if (std::filesystem::exists(entry.path() / "run.json") && entry.path().filename() > newest.filename()) newest = entry.path();
-    if (!newest.empty()) return newest;
+  if (const auto back = steps_back(name)) {
+    const auto runs = stored_runs();
+    if (*back < runs.size()) return runs[runs.size() - 1 - *back];
+    throw Error(ErrorCode::not_found, "'" + name + "': '" + runs_dir.string() + "' holds " + std::to_string(runs.size()) + " runs; see `safelight runs list`, or give a directory");
   }
   throw Error(ErrorCode::not_found, "run '" + name + "' is not there; see `safelight runs list`, or give its directory");
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "apps/lab/console.h"
 #include "engine/facade/engine.h"
@@ -15,8 +16,9 @@ struct Context {
   std::filesystem::path runs_dir = "runs";   // --runs, or SAFELIGHT_RUNS
   int threads = 0;
   Engine& engine();                          // made on first use
-  // runs_dir/<id> for "latest", an id, or a path. Throws Error(not_found).
+  // A path, or a run in runs_dir by its id; "latest", and "latest~N" for the Nth before it. Throws Error(not_found).
   std::filesystem::path find_run(const std::string& name) const;
+  std::vector<std::filesystem::path> stored_runs() const;   // in runs_dir, the oldest first
   std::filesystem::path new_run_directory() const;
 
  private:
@@ -25,6 +27,7 @@ struct Context {
 
 Command generate_command(CLI::App& app, Context& context);
 Command diagnose_command(CLI::App& app, Context& context);
+Command compare_command(CLI::App& app, Context& context);
 Command report_command(CLI::App& app, Context& context);
 Command replay_command(CLI::App& app, Context& context);
 Command runs_command(CLI::App& app, Context& context);
@@ -37,5 +40,6 @@ Command lab_eval(CLI::App& lab, Context& context);
 Command lab_card(CLI::App& lab, Context& context);
 Command lab_assay(CLI::App& lab, Context& context);
 Command lab_knobs(CLI::App& lab, Context& context);
+Command lab_evidence(CLI::App& lab, Context& context);
 
 }  // namespace safelight::app

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -7,6 +8,7 @@
 #include "apps/cli/shard.h"
 #include "assay/assay.h"
 #include "assay/confusion.h"
+#include "common/base/error.h"
 #include "common/base/io.h"
 
 namespace safelight::app {
@@ -16,6 +18,7 @@ struct Arguments {
   std::string model = "signs-nano", shard = "1/1", out;
   AssayPlan plan;
   double budget_min = 0;
+  bool list = false;
 };
 
 // Of every shard that wrote into the directory.
@@ -60,7 +63,21 @@ void print_faults(const Json& faults) {
   print_line("  * added after the detectors were frozen; change: mean over all pixels, of 255");
 }
 
+int list_faults(const Context& context) {
+  Json faults = Json::array();
+  for (const FaultEntry& f : fault_table()) {
+    faults.push_back({{"name", f.name}, {"summary", f.summary}, {"subsystem", f.truth.subsystem}, {"also", f.truth.also}, {"trigger", f.truth.trigger}, {"doses", f.doses},
+                      {"unit", f.unit}, {"added_after_freeze", f.added_after_freeze}});
+    if (!context.common.json) print_line(fmt::format("{:<28} {:<16}{} {} ({} {})", f.name, f.truth.subsystem, f.added_after_freeze ? "*" : " ", f.summary, fmt::join(f.doses, ", "), f.unit));
+  }
+  if (context.common.json) print_json({{"faults", faults}});
+  else print_line("* added after the detectors were frozen");
+  return 0;
+}
+
 int assay(const Arguments& a, Context& context) {
+  if (a.list) return list_faults(context);
+  if (a.out.empty()) throw Error(ErrorCode::invalid_argument, "--out DIR is missing: where the runs and the score go");
   AssayOptions options{.plan = a.plan, .out = a.out, .budget_min = a.budget_min, .progress = {}, .stop = stop_requested};
   options.plan.model = a.model;
   const Shard shard = shard_of(a.shard);
@@ -109,7 +126,8 @@ Command lab_assay(CLI::App& lab, Context& context) {
   c->add_option("--counterfactuals", a->plan.counterfactuals, "reruns that each verdict may spend")->check(CLI::Range(0, 1000));
   c->add_option("--shard", a->shard, "i/n: every n-th pair of runs from the i-th on; shards share --out");
   c->add_option("--budget", a->budget_min, "minutes after which no further run is begun; 0: no limit")->check(CLI::NonNegativeNumber);
-  c->add_option("--out", a->out, "directory for runs-I-of-N.jsonl, score.json and confusion.svg; goes on where it stopped")->required();
+  c->add_option("--out", a->out, "directory for runs-I-of-N.jsonl, score.json and confusion.svg; goes on where it stopped");
+  c->add_flag("--list", a->list, "print the catalogue of faults, and run nothing");
   return {c, [a, &context] { return assay(*a, context); }};
 }
 

@@ -15,11 +15,11 @@ struct TokenMaps {
   std::vector<double> sum;   // [tokens, height, width], over steps
 };
 
-std::optional<TokenMaps> read_maps(const TraceReader& run) {
+std::optional<TokenMaps> read_maps(const TraceReader& run, int from_step) {
   const auto it = std::find_if(run.maps().begin(), run.maps().end(), [](const MapInfo& m) { return m.name == "attention.cross"; });
   if (it == run.maps().end() || it->shape.size() != 3) return std::nullopt;
   TokenMaps out{.labels = it->labels, .height = static_cast<std::size_t>(it->shape[1]), .width = static_cast<std::size_t>(it->shape[2]), .sum = {}};
-  for (int64_t step = 0; step < it->rows; ++step) {
+  for (int64_t step = from_step; step < it->rows; ++step) {
     const std::vector<float> row = run.map_row(it->name, step);
     if (row.empty()) continue;
     out.sum.resize(row.size());
@@ -75,21 +75,25 @@ std::vector<std::uint8_t> mask_of(int claim, const SeenScene& scene, const Check
 
 }  // namespace
 
-std::vector<double> attention_overlaps(const TraceReader& run, const SeenScene& scene, const PromptClaims& claims, const CheckResult& check) {
-  const std::optional<TokenMaps> maps = read_maps(run);
+std::vector<double> noun_overlaps(const TraceReader& run, int side, std::vector<NounMask> nouns, int from_step) {
+  const std::optional<TokenMaps> maps = read_maps(run, from_step);
   if (!maps) return {};
   std::vector<double> out;
   const std::size_t cells = maps->height * maps->width;
-  const auto add = [&](int claim, std::size_t token) {
-    const std::vector<std::uint8_t> mask = mask_of(claim, scene, check);
-    if (!mask.empty()) out.push_back(overlap(maps->sum.data() + token * cells, brought_to(mask, scene.side, maps->height, maps->width)));
-  };
-  std::size_t next = 0;  // objects are claimed in the order of their nouns
   for (std::size_t token = 0; token < maps->labels.size(); ++token) {
-    if (claims.sign && maps->labels[token] == claims.sign->noun) add(kTheSign, token);
-    else if (next < claims.objects.size() && maps->labels[token] == claims.objects[next].noun) add(static_cast<int>(next++), token);
+    const auto noun = std::find_if(nouns.begin(), nouns.end(), [&](const NounMask& n) { return n.noun == maps->labels[token]; });
+    if (noun == nouns.end()) continue;
+    if (!noun->mask.empty()) out.push_back(overlap(maps->sum.data() + token * cells, brought_to(noun->mask, side, maps->height, maps->width)));
+    nouns.erase(noun);
   }
   return out;
+}
+
+std::vector<double> attention_overlaps(const TraceReader& run, const SeenScene& scene, const PromptClaims& claims, const CheckResult& check) {
+  std::vector<NounMask> nouns;
+  for (std::size_t i = 0; i < claims.objects.size(); ++i) nouns.push_back({claims.objects[i].noun, mask_of(static_cast<int>(i), scene, check)});
+  if (claims.sign) nouns.push_back({claims.sign->noun, mask_of(kTheSign, scene, check)});
+  return noun_overlaps(run, scene.side, std::move(nouns));
 }
 
 }  // namespace safelight::app

@@ -27,10 +27,11 @@ int run(int argc, char** argv) {
   parser.add_option("--threads", context.threads, "threads to compute with; 0: one for a small model, one per processor for others")->check(CLI::Range(0, 1024));
   std::vector<Command> commands = {generate_command(parser, context), diagnose_command(parser, context), report_command(parser, context),
                                    replay_command(parser, context),   runs_command(parser, context),     models_command(parser, context),
-                                   list_command(parser, context),     sweep_command(parser, context),    text_command(parser, context)};
+                                   list_command(parser, context),     sweep_command(parser, context),    compare_command(parser, context),
+                                    text_command(parser, context)};
   CLI::App* lab = parser.add_subcommand("lab", "The laboratory: train, eval, card, calibrate, assay, knobs, verify, record");
   lab->require_subcommand(1);
-  for (Command c : {lab_train(*lab, context.common, [](const Image& image) { return encode_png(image, {}); }), lab_record(*lab, context.common), lab_verify(*lab, context.common), lab_calibrate(*lab, context), lab_eval(*lab, context), lab_card(*lab, context), lab_assay(*lab, context), lab_knobs(*lab, context)})
+  for (Command c : {lab_train(*lab, context.common, [](const Image& image) { return encode_png(image, {}); }), lab_record(*lab, context.common), lab_verify(*lab, context.common), lab_calibrate(*lab, context), lab_eval(*lab, context), lab_card(*lab, context), lab_assay(*lab, context), lab_knobs(*lab, context), lab_evidence(*lab, context)})
     commands.push_back(c);
   try {
     parser.parse(argc, argv);

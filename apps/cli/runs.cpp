@@ -1,21 +1,10 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "apps/cli/context.h"
 #include "common/base/error.h"
 
 namespace safelight::app {
 namespace {
-
-std::vector<std::filesystem::path> all_runs(const Context& context) {
-  std::vector<std::filesystem::path> out;
-  if (!std::filesystem::is_directory(context.runs_dir)) return out;
-  for (const auto& entry : std::filesystem::directory_iterator(context.runs_dir))
-    if (std::filesystem::exists(entry.path() / "run.json")) out.push_back(entry.path());
-  std::sort(out.begin(), out.end());
-  return out;
-}
 
 Json summary(const std::filesystem::path& directory) {
   try {
@@ -32,7 +21,7 @@ Json summary(const std::filesystem::path& directory) {
 
 int list(Context& context) {
   Json runs = Json::array();
-  for (const auto& directory : all_runs(context)) runs.push_back(summary(directory));
+  for (const auto& directory : context.stored_runs()) runs.push_back(summary(directory));
   if (context.common.json) print_json({{"runs", runs}});
   else
     for (const Json& r : runs)
@@ -43,7 +32,7 @@ int list(Context& context) {
 }
 
 int gc(Context& context, int keep, bool really) {
-  auto runs = all_runs(context);
+  auto runs = context.stored_runs();
   Json removed = Json::array();
   const auto cut = runs.size() > static_cast<std::size_t>(keep) ? runs.size() - static_cast<std::size_t>(keep) : 0;
   for (std::size_t i = 0; i < cut; ++i) {
@@ -71,7 +60,7 @@ Command runs_command(CLI::App& app, Context& context) {
   c->require_subcommand(1);
   c->add_subcommand("list", "Every run, oldest first");
   CLI::App* show = c->add_subcommand("show", "One run's record");
-  show->add_option("run", a->run, "id or directory of a run, or latest");
+  show->add_option("run", a->run, "id or directory of a run, latest, or latest~1 for the one before");
   CLI::App* collect = c->add_subcommand("gc", "Remove old healthy runs");
   collect->add_option("--keep", a->keep, "how many of the newest to keep")->check(CLI::Range(0, 1'000'000));
   collect->add_flag("--yes", a->yes, "remove them; without it only say what would go");

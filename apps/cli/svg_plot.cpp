@@ -47,6 +47,14 @@ Axis axis_of(double low, double high) {
   return a;
 }
 
+Axis x_axis_of(const Plot& plot) {
+  double low = HUGE_VAL, high = -HUGE_VAL;
+  for (const PlotLine& line : plot.lines)
+    for (const PlotPoint& p : line.points)
+      if (std::isfinite(p.x)) low = std::min(low, p.x), high = std::max(high, p.x);
+  return std::isfinite(low) ? axis_of(low, high) : Axis{};
+}
+
 Axis axis_of(const Plot& plot) {
   double low = plot.from_zero ? 0 : HUGE_VAL, high = plot.from_zero ? 1e-9 : -HUGE_VAL;
   for (const PlotLine& line : plot.lines)
@@ -61,7 +69,7 @@ Axis axis_of(const Plot& plot) {
 
 class Drawing {
  public:
-  explicit Drawing(const Plot& plot) : plot_(plot), axis_(axis_of(plot)), legend_(plot.lines.size() > 1 ? kLegendRow * static_cast<double>(plot.lines.size()) : 0) {
+  explicit Drawing(const Plot& plot) : plot_(plot), axis_(axis_of(plot)), x_axis_(x_axis_of(plot)), legend_(plot.lines.size() > 1 ? kLegendRow * static_cast<double>(plot.lines.size()) : 0) {
     std::size_t longest = 0;
     for (const std::string& place : plot.places) longest = std::max(longest, place.size());
     const double width = kLetter * static_cast<double>(longest);
@@ -86,6 +94,8 @@ class Drawing {
  private:
   double room() const { return (kWidth - kLeft - kRight) / static_cast<double>(std::max<std::size_t>(plot_.places.size(), 1)); }
   double x(std::size_t place) const { return kLeft + room() * (static_cast<double>(place) + 0.5); }
+  double x(double value) const { return kLeft + (value - x_axis_.low) / (x_axis_.high - x_axis_.low) * (kWidth - kLeft - kRight); }
+  double x(const PlotPoint& p, std::size_t line) const { return plot_.to_scale ? x(p.x) : x(p.place, line); }
   double x(std::size_t place, std::size_t line) const {
     const double aside = 7 * (static_cast<double>(line) - (static_cast<double>(plot_.lines.size()) - 1) / 2);  // so that bars do not hide each other
     return x(place) + std::clamp(aside, -room() / 2.2, room() / 2.2);
@@ -104,6 +114,8 @@ class Drawing {
       text(kLeft - 6, y(value) + 4, "end", fmt::format("{:.4g}", std::abs(value) < 1e-9 * axis_.step ? 0.0 : value));
     }
     const double below = kHeight - kBottom + 18;
+    for (double v = x_axis_.low; plot_.to_scale && v <= x_axis_.high + 1e-9 * x_axis_.step; v += x_axis_.step)
+      text(x(v), below, "middle", fmt::format("{:.4g}", std::abs(v) < 1e-9 * x_axis_.step ? 0.0 : v));
     for (std::size_t p = 0; p < plot_.places.size(); ++p) {
       if (tilted_ == 0) text(x(p), below, "middle", plot_.places[p]);
       else text(x(p) + 4, below - 4, "end", plot_.places[p], fmt::format(" transform=\"rotate({} {:.1f} {:.1f})\"", -kTilt_degrees, x(p) + 4, below - 4));
@@ -122,7 +134,7 @@ class Drawing {
     std::string path;
     for (const PlotPoint& p : plot_.lines[index].points) {
       if (!std::isfinite(p.value)) continue;
-      const double px = x(p.place, index);
+      const double px = x(p, index);
       path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? 'M' : 'L', px, y(p.value));
       mark(index, px, y(p.value));
       if (!p.interval) continue;
@@ -133,7 +145,7 @@ class Drawing {
   }
 
   const Plot& plot_;
-  Axis axis_;
+  Axis axis_, x_axis_;
   double legend_, tilted_ = 0;   // heights of the legend and of tilted labels
   std::string out_;
 };

@@ -1,4 +1,4 @@
-// Small line plots with error bars as self-contained SVG: no script, no fonts, readable on light and dark pages.
+// Small line and scatter plots with error bars as self-contained SVG: no script, no fonts, readable on light and dark pages.
 #pragma once
 
 #include <optional>
@@ -9,9 +9,10 @@
 namespace safelight::app {
 
 struct PlotPoint {
-  std::size_t place = 0;                                // index into Plot::places
+  std::size_t place = 0;                                // index into Plot::places; of no meaning where the x axis is to scale
   double value = 0;
   std::optional<std::pair<double, double>> interval;    // low and high end of the error bar
+  double x = 0;                                         // where the x axis is to scale
 };
 
 struct PlotLine {
@@ -22,6 +23,7 @@ struct PlotLine {
 struct Plot {
   std::string title, x_title;
   std::vector<std::string> places; // labels along x, evenly spaced: the axis is not to scale
+  bool to_scale = false;           // the x axis shows PlotPoint::x; no places
   bool connected = true;           // false: places are things, not values of a knob
   bool from_zero = false;          // the y axis begins at 0 even where all values are far above it
   std::vector<PlotLine> lines;     // non-finite values are left out

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "apps/cli/context.h"
+#include "apps/cli/pages.h"
 #include "bridge/sweep.h"
 #include "common/api/json.h"
 #include "common/base/error.h"
@@ -75,8 +76,10 @@ int sweep(const Arguments& a, Context& context) {
                                                             bar.show("sweeping", static_cast<double>(p.done) / p.total, p.seconds_left, fmt::format("cell {} of {},", p.done, p.total));
                                                           },
                                                           .complain = [](const std::string& what) { note(printable(what)); }});
-  if (context.common.json) print_json({{"sweep", directory.string()}, {"failed", failed}, {"report", report}});
-  else print_line(sweep_text(report) + "\nsweep    " + directory.string());
+  const auto page = directory / "report.html";
+  write_sweep_page(directory, page, [&](double part) { bar.show("writing pages", part, 0); });
+  if (context.common.json) print_json({{"sweep", directory.string()}, {"failed", failed}, {"page", page.string()}, {"report", report}});
+  else print_line(sweep_text(report) + "\nsweep    " + directory.string() + "\npage     " + page.string());
   return failed > 0 ? 1 : 0;
 }
 

@@ -84,11 +84,7 @@ void require_possible(const AssayPlan& plan) {
 }
 
 PromptSource prompts_for(Engine& engine, const std::filesystem::path& model) {
-  const auto fits = [components = engine.open(model.string(), "float32")](const std::string& prompt) {
-    for (const TokenizedPrompt& t : components->prompt->tokenise({.text = prompt}, 0))
-      if (!t.unknown_words.empty() || !t.truncated.empty()) return false;
-    return true;
-  };
+  const auto fits = [components = engine.open(model.string(), "float32")](const std::string& prompt) { return understands(*components, prompt); };
   return {.world = world_of(model), .fits = fits};
 }
 

@@ -60,6 +60,22 @@ void word_lost(const FaultSite& s, Injection& i) {
   });
 }
 
+void head_dead(const FaultSite& s, Injection& i) {
+  in_every_layer(s, i, [heads = static_cast<int64_t>(s.dose)](AttentionCall& call) {
+    call.v = call.v.clone();
+    call.v.slice(1, 0, std::min(heads, call.v.size(1))).zero_();
+  });
+}
+
+// A mask that hides the end of the prompt from the picture.
+void masked(const FaultSite& s, Injection& i) {
+  in_every_layer(s, i, [keep = static_cast<int64_t>(s.dose)](AttentionCall& call) {
+    at::Tensor bias = at::zeros({1, 1, 1, call.k.size(2)}, call.q.options());
+    bias.slice(3, std::min(keep, call.k.size(2) - 1)).fill_(-1e4);
+    call.bias = call.bias.defined() ? call.bias + bias : bias;
+  });
+}
+
 void queries_noisy(const FaultSite& s, Injection& i) {
   in_every_layer(s, i, [dose = s.dose, seed = s.seed](AttentionCall& call) {
     const at::Tensor one = fault_noise(call.q.sizes().slice(1), seed).to(call.q.scalar_type());
@@ -74,9 +90,11 @@ std::vector<FaultEntry> attention_faults() {
       {"attention-flattened", "attention logits are too small", kFlat, {0.5, 0.2, 0.05}, "factor", false, scaled},
       {"attention-sharpened", "attention logits are too large", kSharp, {2.5, 5, 10}, "factor", false, scaled},
       {"attention-routing-random", "the keys of the words are exchanged in a share of the layers", kAttention, {0.35, 0.7, 1}, "share of the layers", false, routing_random},
-      {"attention-values-swapped", "places attend to the right words and receive what others say", kAttention, {0.35, 0.7, 1}, "share of the layers", true, values_swapped},
+      {"attention-values-swapped", "places attend to the right words and receive what others say", kAttention, {0.35, 0.7, 1}, "share of the layers", false, values_swapped},
       {"attention-sink", "the begin token draws attention from all others", kAttention, {2, 4, 8}, "added to its logits", false, sink},
-      {"attention-word-lost", "one word's keys are turned round, so that no place attends to it", kAttention, {0.5, 1, 2}, "factor", true, word_lost},
+      {"attention-word-lost", "one word's keys are turned round, so that no place attends to it", kAttention, {0.5, 1, 2}, "factor", false, word_lost},
+      {"attention-heads-dead", "heads of cross-attention give nothing", kAttention, {1, 2, 3}, "heads", true, head_dead},
+      {"attention-masked", "a mask hides all but the first tokens", kAttention, {6, 4, 2}, "tokens are left", true, masked},
       {"attention-queries-noisy", "noise on the queries", kAttention, {1, 2, 4}, "standard deviations", false, queries_noisy},
   };
 }

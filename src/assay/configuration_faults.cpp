@@ -38,16 +38,25 @@ void picture_size(const FaultSite& s, Injection& i) {
   i.request.width = i.request.height = side;
 }
 
+// Wide or tall, with one side as in training.
+void picture_shape(const FaultSite& s, Injection& i) {
+  const auto unit = static_cast<int>(s.healthy.autoencoder->downscale() * s.healthy.denoiser->patch());
+  i.request.width = std::max(1, static_cast<int>(s.healthy.default_side_px * s.dose) / unit) * unit;
+  i.request.height = s.healthy.default_side_px / unit * unit;
+}
+
 }  // namespace
 
 std::vector<FaultEntry> configuration_faults() {
   return {
       {"latent-scale", "latents are multiplied by a factor before they are decoded", kScale, {1.4, 0.5, 2.5}, "factor", false, latent_scale},
-      {"latent-offset", "a constant is added to the latents before they are decoded", kScale, {0.4, 0.8, 1.6}, "latent units", true, latent_offset},
+      {"latent-offset", "a constant is added to the latents before they are decoded", kScale, {0.4, 0.8, 1.6}, "latent units", false, latent_offset},
+      {"latent-sign", "latents change their sign before they are decoded", kScale, {-1}, "factor", true, latent_scale},
+      {"picture-shape", "the picture is wider or narrower than those that the model was trained on", kSize, {2, 0.5, 3}, "times the width", true, picture_shape},
       {"prediction-type", "the network predicts v, its configuration says noise",
        {.subsystem = "configuration", .also = {}, .trigger = "configuration", .causes = {"prediction-type"}}, {1}, "on", false, prediction_type},
       {"size-above-training", "the picture is larger than those that the model was trained on", kSize, {1.5, 2, 3}, "times the side", false, picture_size},
-      {"size-below-training", "the picture is smaller than those that the model was trained on", kSize, {0.75, 0.5}, "times the side", true, picture_size},
+      {"size-below-training", "the picture is smaller than those that the model was trained on", kSize, {0.75, 0.5}, "times the side", false, picture_size},
   };
 }
 

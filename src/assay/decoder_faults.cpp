@@ -1,6 +1,7 @@
 // Faults of the decoder: healthy latents, a wrong picture.
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "assay/decorators.h"
@@ -32,6 +33,14 @@ void latent_spot(const FaultSite& s, Injection& i) {
   }});
 }
 
+void channel_lost(const FaultSite& s, Injection& i) {
+  damage_decoder(i, {.latents = [channels = static_cast<int64_t>(s.dose)](at::Tensor z) {
+    z = z.clone();
+    z.slice(1, 0, std::min(channels, z.size(1))).zero_();
+    return z;
+  }});
+}
+
 // Tiles that were decoded each for itself, with a tone of their own.
 void tile_seams(const FaultSite& s, Injection& i) {
   damage_decoder(i, {.pixels = [dose = s.dose, seed = s.seed](at::Tensor p) {
@@ -59,9 +68,10 @@ void non_finite(const FaultSite&, Injection& i) {
 
 std::vector<FaultEntry> decoder_faults() {
   return {
-      {"decoder-channels-permuted", "the decoder belongs to latents with another order of channels", kDecoder, {0.3, 0.6, 1}, "share of the channels", true, channels_permuted},
+      {"decoder-channels-permuted", "the decoder belongs to latents with another order of channels", kDecoder, {0.3, 0.6, 1}, "share of the channels", false, channels_permuted},
       {"decoder-latent-noise", "noise reaches the decoder with the latents", kDecoder, {0.2, 0.5, 1}, "latent units", false, latent_noise},
-      {"decoder-latent-spot", "one place of the latents is extreme when they are decoded", kDecoder, {4, 10, 25}, "factor", true, latent_spot},
+      {"decoder-latent-spot", "one place of the latents is extreme when they are decoded", kDecoder, {4, 10, 25}, "factor", false, latent_spot},
+      {"decoder-channels-lost", "channels of the latents are zero when they are decoded", kDecoder, {1, 2, 3}, "channels", true, channel_lost},
       {"tile-seams", "the picture is decoded in tiles that differ in tone", kPixels, {0.1, 0.25, 0.5}, "of half the range", false, tile_seams},
       {"decoder-blur", "the decoder loses detail", kPixels, {3, 5, 9}, "pixels", false, blur},
       {"decoder-non-finite", "the lower half of the decoded picture is NaN",

@@ -31,6 +31,24 @@ void block_scaled(const FaultSite& s, Injection& i) {
   in_one_block(s, i, [dose = s.dose](at::Tensor x) { return x * dose; });
 }
 
+void block_lost(const FaultSite& s, Injection& i) {
+  in_one_block(s, i, [](at::Tensor x) { return at::zeros_like(x); });
+}
+
+void dropout(const FaultSite& s, Injection& i) {
+  in_one_block(s, i, [share = s.dose, seed = s.seed](at::Tensor x) {
+    const at::Tensor noise = fault_noise(x.sizes().slice(1), seed).to(x.scalar_type()).unsqueeze(0);
+    const double threshold = std::sqrt(2.0) * at::erfinv(at::scalar_tensor(2 * share - 1)).item<double>();   // the share of normal numbers below it
+    return at::where(noise < threshold, at::zeros_like(x), x);
+  });
+}
+
+void output_noisy(const FaultSite& s, Injection& i) {
+  damage_denoiser(i, {.from_timestep = drawn_onset(s), .output = [dose = s.dose, seed = s.seed](const DenoiserInputs&, at::Tensor out) {
+    return out + dose * out.std() * fault_noise(out.sizes().slice(1), seed).unsqueeze(0);
+  }});
+}
+
 void non_finite(const FaultSite& s, Injection& i) {
   in_one_block(s, i, [](at::Tensor x) {
     x = x.clone();
@@ -84,11 +102,15 @@ std::vector<FaultEntry> denoiser_faults() {
       {"block-scaled", "one block's output is too large", kDenoiser, {2, 4, 8}, "factor", false, block_scaled},
       {"denoiser-non-finite", "a channel of one block's output is NaN", kNonFinite, {1}, "on", false, non_finite},
       {"denoiser-overflow", "values beyond a limit become infinite, as in half precision", kNonFinite, {8, 5, 3}, "times the block's root mean square", false, overflow},
-      {"denoiser-coarse", "activations keep few bits", kDenoiser, {3, 2, 1}, "bits", true, coarse},
+      {"block-lost", "one block's output is zero", kDenoiser, {1}, "on", true, block_lost},
+      {"block-dropout", "values of one block's output are zero", kDenoiser, {0.1, 0.3, 0.6}, "share", true, dropout},
+      {"output-noisy", "noise on the estimate",
+       {.subsystem = "denoiser", .also = {}, .trigger = "denoiser"}, {0.1, 0.25, 0.5}, "standard deviations", true, output_noisy},
+      {"denoiser-coarse", "activations keep few bits", kDenoiser, {3, 2, 1}, "bits", false, coarse},
       {"channel-drift", "one latent channel is pushed at every step",
        {.subsystem = "denoiser", .also = {}, .trigger = "denoiser", .causes = {"channel-drift"}}, {0.1, 0.25, 0.5}, "standard deviations of the noise", false, channel_drift},
-      {"denoiser-output-scaled", "the estimate of the noise is too small", kDenoiser, {0.95, 0.85, 0.7}, "factor", true, output_scaled},
-      {"self-attention-flattened", "places of the picture no longer tell each other apart", kDenoiser, {0.5, 0.2, 0}, "factor", true, self_attention_flat},
+      {"denoiser-output-scaled", "the estimate of the noise is too small", kDenoiser, {0.95, 0.85, 0.7}, "factor", false, output_scaled},
+      {"self-attention-flattened", "places of the picture no longer tell each other apart", kDenoiser, {0.5, 0.2, 0}, "factor", false, self_attention_flat},
   };
 }
 

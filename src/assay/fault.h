@@ -46,7 +46,7 @@ struct FaultEntry {
   Truth truth;                       // as far as it is the same at every site; `inject` fills in module and step
   std::vector<double> doses;         // from mild to severe
   std::string unit;                  // of a dose
-  bool added_after_freeze = false;   // held out while detectors are made and tuned
+  bool added_after_freeze = false;   // written when the detectors stood, and never used to tune them
   // Throws Error(unsupported) where the model has not what the fault damages.
   void (*inject)(const FaultSite& site, Injection& injection) = nullptr;
 };

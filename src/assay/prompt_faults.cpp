@@ -51,6 +51,14 @@ void tokens_replaced(const FaultSite& s, Injection& i) {
   }});
 }
 
+void tokens_repeated(const FaultSite& s, Injection& i) {
+  damage_prompt(i, {.tokens = [share = s.dose, seed = s.seed](const Tokenizer&, TokenizedPrompt& t) {
+    SceneRandom random(seed, 1);
+    for (std::int64_t k = 2; k <= t.content; ++k)
+      if (k == 2 || random.chance(share)) t.ids[static_cast<std::size_t>(k)] = t.ids[static_cast<std::size_t>(k) - 1];
+  }});
+}
+
 void wrong_padding(const FaultSite& s, Injection& i) {
   damage_prompt(i, {.tokens = [share = s.dose, seed = s.seed](const Tokenizer& tokenizer, TokenizedPrompt& t) {
     SceneRandom random(seed, 1);
@@ -87,13 +95,14 @@ std::vector<FaultEntry> prompt_faults() {
       {"tokens-lost", "the tokenizer drops the end of the prompt and does not say so", kTokens, {0.3, 0.6, 0.9}, "share of the tokens", false, tokens_lost},
       {"tokens-shuffled", "tokens reach the text encoder in another order", kTokens, {0.3, 0.6, 1}, "share of the tokens", false, tokens_shuffled},
       {"tokens-replaced", "tokens are mistaken for others of the vocabulary", kTokens, {0.1, 0.4, 0.8}, "share of the tokens", false, tokens_replaced},
-      {"wrong-padding", "the places behind the prompt hold another token than in training", kTokens, {0.2, 0.6, 1}, "share of the padding", true, wrong_padding},
+      {"tokens-repeated", "tokens are repeated in place of those that follow", kTokens, {0.1, 0.4, 0.8}, "share of the tokens", true, tokens_repeated},
+      {"wrong-padding", "the places behind the prompt hold another token than in training", kTokens, {0.2, 0.6, 1}, "share of the padding", false, wrong_padding},
       {"prompt-too-long", "so many words come first that the subject is cut off",
        {.subsystem = "prompt", .also = {}, .trigger = "prompt", .causes = {"truncated"}}, {1, 1.25, 1.5}, "of the encoder's length", false, too_long},
       {"unknown-words", "the words that matter most are not in any vocabulary",
        {.subsystem = "prompt", .also = {"text-encoder"}, .trigger = "prompt", .causes = {"unknown-words"}}, {1, 2, 3}, "words", false, unknown_words},
       {"negative-repeats-prompt", "the negative prompt says the same as the prompt",
-       {.subsystem = "prompt", .also = {"guidance"}, .trigger = "prompt"}, {1}, "on", true, negative_repeats},
+       {.subsystem = "prompt", .also = {"guidance"}, .trigger = "prompt"}, {1}, "on", false, negative_repeats},
   };
 }
 

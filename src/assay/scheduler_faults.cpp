@@ -19,6 +19,15 @@ void timestep_offset(const FaultSite& s, Injection& i) {
   damage_denoiser(i, {.inputs = [offset = s.dose](DenoiserInputs& in) { in.timesteps = at::clamp_min(in.timesteps - offset, 0.0); }});
 }
 
+void input_unscaled(const FaultSite& s, Injection& i) {
+  damage_denoiser(i, {.inputs = [factor = s.dose](DenoiserInputs& in) { in.x = in.x * factor; }});
+}
+
+void timestep_frozen(const FaultSite& s, Injection& i) {
+  const double least = s.dose * train_timesteps(s.healthy);
+  damage_denoiser(i, {.from_timestep = least, .inputs = [least](DenoiserInputs& in) { in.timesteps = at::clamp_min(in.timesteps, least); }});
+}
+
 // Descending whole timesteps from the noisiest on: place(0) = 0 .. place(1) = 1 is the share of the way from `from` to `to`.
 template <class Place>
 std::vector<double> timesteps_of(int steps, double from, double to, Place place) {
@@ -43,6 +52,14 @@ void starts_late(const FaultSite& s, Injection& i) {
   damage_denoiser(i, {.steps = [from = s.dose * train_timesteps(s.healthy)](int steps) {
     return CustomSteps{.timesteps = timesteps_of(steps, from, from / steps, [](double part) { return part; })};
   }});
+}
+
+void uneven(const FaultSite& s, Injection& i) {
+  damage_denoiser(i, {.steps = [from = train_timesteps(s.healthy) - 1.0, jitter = s.dose, seed = s.seed](int steps) {
+    SceneRandom random(seed, 1);
+    return CustomSteps{.timesteps = timesteps_of(steps, from, from / steps, [&](double part) { return std::clamp(part + jitter * (random.uniform() - 0.5), 0.0, 1.0); })};
+  }});
+  i.truth.from_timestep = -1;
 }
 
 void bunched(const FaultSite& s, Injection& i) {
@@ -80,10 +97,14 @@ std::vector<FaultEntry> scheduler_faults() {
       {"timestep-offset", "the network is told less noise than there is", kScheduler, {50, 150, 300}, "training steps", false, timestep_offset},
       {"final-noise-skipped", "the last evaluation is at a noise level far above zero", kScheduler, {0.15, 0.3, 0.5}, "of the schedule is left out", false, stops_early},
       {"first-noise-skipped", "sampling starts from full noise at a noise level below it", kScheduler, {0.85, 0.7, 0.5}, "of the schedule is left", false, starts_late},
-      {"steps-bunched", "nearly all steps are spent at the noisy end", kScheduler, {2, 4, 8}, "power of the spacing", true, bunched},
+      {"input-unscaled", "the network is given latents of another size than it was trained with",
+       {.subsystem = "scheduler", .also = {"denoiser", "configuration"}, .trigger = "scheduler"}, {1.05, 1.2, 1.5}, "factor", true, input_unscaled},
+      {"timestep-frozen", "the network is told at least so much noise, however little is left", kScheduler, {0.2, 0.4, 0.7}, "of the schedule", true, timestep_frozen},
+      {"steps-uneven", "the noise levels that are visited lie unevenly", kScheduler, {0.1, 0.3, 0.6}, "of the schedule, at most", true, uneven},
+      {"steps-bunched", "nearly all steps are spent at the noisy end", kScheduler, {2, 4, 8}, "power of the spacing", false, bunched},
       {"noise-schedule", "the noise levels are those of another training", kSetting, {0.6, 0.4, 0.2}, "times beta_end", false, noise_schedule},
       {"dropped-history", "a multistep solver forgets its last estimate, at a step count that needs it", kScheduler, {12, 8, 5}, "steps", false, dropped_history},
-      {"thresholding", "estimates are clipped as if latents were pixels", kSetting, {2, 1.4, 1}, "largest value", true, thresholding},
+      {"thresholding", "estimates are clipped as if latents were pixels", kSetting, {2, 1.4, 1}, "largest value", false, thresholding},
   };
 }
 

@@ -66,6 +66,46 @@ void denoiser_bits(const FaultSite& s, Injection& i) {
 }
 void decoder_bits(const FaultSite& s, Injection& i) { few_bits(s, i, Part::decoder, "decoder."); }
 
+// Rows of the table of words: what the tokens mean before anything else is computed.
+void word_rows(const FaultSite& s, Injection& i) {
+  damage_weights(s, i, Part::text_encoder, [share = s.dose, seed = s.seed](const WeightSource& source, const std::string& key) {
+    const at::Tensor w = source.read(key);
+    if (key.find("token_embedding") == std::string::npos) return w;
+    SceneRandom random(seed, 1);
+    const at::Tensor damaged = w.clone();
+    for (int64_t row = 0; row < w.size(0); ++row)
+      if (row == 0 || random.chance(share)) damaged[row].zero_();
+    return damaged;
+  });
+}
+
+void positions_lost(const FaultSite& s, Injection& i) {
+  damage_weights(s, i, Part::text_encoder, [rest = 1 - s.dose](const WeightSource& source, const std::string& key) {
+    const at::Tensor w = source.read(key);
+    return key.find("position_embedding") == std::string::npos ? w : w * rest;
+  });
+}
+
+void timestep_weights(const FaultSite& s, Injection& i) {
+  i.truth.from_timestep = kEveryTimestep;
+  noise_under(s, i, Part::denoiser, "time_embedding.");
+}
+
+// Gains of one block's norms, which are vectors, not matrices.
+void norms_scaled(const FaultSite& s, Injection& i) {
+  i.truth.module = drawn_block(s);
+  i.truth.from_timestep = kEveryTimestep;
+  damage_weights(s, i, Part::denoiser, [prefix = i.truth.module + ".", factor = s.dose](const WeightSource& source, const std::string& key) {
+    const at::Tensor w = source.read(key);
+    const bool gain = key.rfind(prefix, 0) == 0 && key.find("norm") != std::string::npos && key.ends_with(".weight");
+    return gain ? w * factor : w;
+  });
+}
+
+void decoder_stage_faded(const FaultSite& s, Injection& i) {
+  damage_weights(s, i, Part::decoder, under("decoder.up_blocks." + std::to_string(s.random.below(2)) + ".", [rest = 1 - s.dose](const std::string&, const at::Tensor& w) { return w * rest; }));
+}
+
 // Pairs of matrices of one shape that change places.
 std::map<std::string, std::string> swaps_of(const WeightSource& source, std::size_t pairs, std::uint64_t seed) {
   std::map<std::vector<int64_t>, std::vector<std::string>> alike;
@@ -118,9 +158,14 @@ std::vector<FaultEntry> weight_faults() {
       {"layers-swapped", "matrices of the denoiser stand in each other's places", kDenoiser, {2, 6, 16}, "pairs", false, layers_swapped},
       {"denoiser-few-bits", "the denoiser's weights are rounded to few bits", kDenoiser, {4, 3, 2}, "bits", false, denoiser_bits},
       {"adapter-too-strong", "an adapter is merged with far too great a weight",
-       {.subsystem = "denoiser", .also = {"configuration"}, .trigger = "denoiser", .causes = {"activation-band"}}, {0.5, 1, 2}, "standard deviations", true, adapter_too_strong},
+       {.subsystem = "denoiser", .also = {"configuration"}, .trigger = "denoiser", .causes = {"activation-band"}}, {0.5, 1, 2}, "standard deviations", false, adapter_too_strong},
       {"decoder-weights-noise", "noise on the decoder's weights", kDecoder, {0.2, 0.4, 0.8}, "standard deviations", false, decoder_noise},
-      {"decoder-few-bits", "the decoder's weights are rounded to few bits", kDecoder, {4, 3, 2}, "bits", true, decoder_bits},
+      {"word-rows-lost", "rows of the text encoder's table of words are zero", kText, {0.1, 0.3, 0.7}, "share of the rows", true, word_rows},
+      {"text-positions-lost", "the text encoder's table of places fades", kText, {0.5, 0.8, 1}, "share that is lost", true, positions_lost},
+      {"timestep-weights-noise", "noise on the weights that tell the denoiser how much noise there is", kDenoiser, {0.3, 0.6, 1.2}, "standard deviations", true, timestep_weights},
+      {"norms-scaled", "the norms of one block of the denoiser have too great a gain", kDenoiser, {1.5, 2.5, 4}, "factor", true, norms_scaled},
+      {"decoder-stage-faded", "the weights of one stage of the decoder shrink", kDecoder, {0.2, 0.5, 0.9}, "share that is lost", true, decoder_stage_faded},
+      {"decoder-few-bits", "the decoder's weights are rounded to few bits", kDecoder, {4, 3, 2}, "bits", false, decoder_bits},
   };
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "common/api/json.h"
+#include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/json_read.h"
 #include "insight/signatures/match.h"
@@ -21,10 +22,25 @@ Experiment::Outcome EngineExperiment::rerun(const TraceReader& base, const Inter
   GenerateRequest request = stored_request(base);
   request.probes = "summary";
   request.count = 1;
+  return run(std::move(request), change);
+}
+
+Experiment::Outcome EngineExperiment::ask(const TraceReader& base, const GenerateRequest& asked, const Interventions& change) {
+  GenerateRequest request = asked;
+  const GenerateRequest own = stored_request(base);
+  request.model = own.model;
+  request.base = own.base;
+  request.vae = own.vae;
+  request.unpack = own.unpack;
+  request.dtype = own.dtype;
+  return run(std::move(request), change);
+}
+
+Experiment::Outcome EngineExperiment::run(GenerateRequest request, const Interventions& change) {
   int number = 0;
   while (std::filesystem::exists(directory_ / std::to_string(number) / "run.json")) ++number;
-  const FinishedRun run = engine_.generate(request, change, directory_ / std::to_string(number), {});
-  return {run.directory, run.result.total_ms};
+  const FinishedRun finished = engine_.generate(request, change, directory_ / std::to_string(number), {});
+  return {finished.directory, finished.result.total_ms};
 }
 
 void store_verdict(const TraceReader& trace, const Verdict& verdict) {
@@ -73,11 +89,42 @@ std::vector<std::vector<double>> fit_latent_to_rgb(Engine& engine, const Generat
 
 constexpr int kFitRuns = 40, kEditRuns = 100;
 
+// The first is asked at the recommended setting, with and without cross-attention; the others, for their words, in few steps.
+std::vector<KnownAnswer> record_known_answers(Engine& engine, const GenerateRequest& base, const std::filesystem::path& scratch, const std::vector<std::string>& prompts) {
+  constexpr std::size_t kAnswers = 4;
+  constexpr int kFewSteps = 3;
+  constexpr std::uint64_t kSeed = 8'000;
+  std::vector<KnownAnswer> out;
+  for (const std::string& prompt : covering_prompts(prompts, kAnswers)) {
+    const KnownAnswer asked{.prompt = prompt, .seed = kSeed + out.size(), .steps = out.empty() ? 0 : kFewSteps, .nodes = {}, .with_attention = {}, .without_attention = {}};
+    GenerateRequest request = request_of(asked);
+    request.model = base.model;
+    const auto answer = [&](const char* name, const Interventions& change) {
+      const auto directory = scratch / (name + std::to_string(out.size()));
+      std::filesystem::remove_all(directory);
+      engine.generate(request, change, directory, {});
+      return TraceReader(directory);
+    };
+    const TraceReader run = answer("known-", {});
+    const auto off = out.empty() ? std::optional(answer("known-without-attention-", attention_switched_off())) : std::nullopt;
+    out.push_back(known_answer(asked, run, off ? &*off : nullptr));
+  }
+  return out;
+}
+
 }  // namespace
 
-Baseline calibrate(Engine& engine, const std::string& model, const std::filesystem::path& scratch, const std::vector<std::string>& prompts,
+bool understands(const Components& model, const std::string& prompt) {
+  for (const TokenizedPrompt& t : model.prompt->tokenise({.text = prompt}, 0))
+    if (!t.unknown_words.empty() || !t.truncated.empty()) return false;
+  return true;
+}
+
+Baseline calibrate(Engine& engine, const std::string& model, const std::filesystem::path& scratch, std::vector<std::string> prompts,
                    const CalibrateOptions& options) {
   auto components = engine.open(model, "float32");
+  std::erase_if(prompts, [&](const std::string& p) { return !understands(*components, p); });
+  if (prompts.empty()) throw Error(ErrorCode::invalid_argument, "'" + model + "' understands none of the prompts that it is to be calibrated with");
   GenerateRequest base;
   base.model = components->directory.string();
   if (base.model.find('/') == std::string::npos) base.model = "./" + base.model;
@@ -102,6 +149,7 @@ Baseline calibrate(Engine& engine, const std::string& model, const std::filesyst
   for (int i = 0; i < options.runs; ++i) healthy.push_back(one(i));
   Baseline b = build_baseline(healthy);
   for (const auto& row : components->latent_to_rgb) b.latent_to_rgb.push_back({row[0], row[1], row[2]});
+  b.known_answers = record_known_answers(engine, base, scratch, prompts);
   EngineExperiment experiment(engine, scratch / "edits");
   std::vector<double> moves;
   for (std::size_t i = 0; i < std::min<std::size_t>(healthy.size(), kEditRuns); ++i)

@@ -13,8 +13,10 @@ class EngineExperiment final : public Experiment {
   // Counterfactual runs go into `directory`, numbered.
   EngineExperiment(Engine& engine, std::filesystem::path directory) : engine_(engine), directory_(std::move(directory)) {}
   Outcome rerun(const TraceReader& base, const Interventions& change) override;
+  Outcome ask(const TraceReader& base, const GenerateRequest& request, const Interventions& change) override;
 
  private:
+  Outcome run(GenerateRequest request, const Interventions& change);
   Engine& engine_;
   std::filesystem::path directory_;
 };
@@ -28,15 +30,19 @@ void store_verdict(const TraceReader& run, const Verdict& verdict);
 // The request and interventions of a stored run, ready to be run again.
 GenerateRequest stored_request(const TraceReader& run);
 
+// Whether the model's tokenizer takes every word of the prompt.
+bool understands(const Components& model, const std::string& prompt);
+
 struct CalibrateOptions {
   int runs = 60;
   int held_out_runs = 50;
   std::function<void(const std::string&, double part)> progress;
   std::function<bool()> stop;
 };
-// Runs the model at its recommended setting over prompts of its own world and seeds, writes <model>/baseline.json, and
-// measures the false-alarm rate on further runs.
-Baseline calibrate(Engine& engine, const std::string& model, const std::filesystem::path& scratch, const std::vector<std::string>& prompts,
+// Runs the model at its recommended setting over those of the prompts that it understands and over seeds; writes <model>/baseline.json, and measures
+// the false-alarm rate on further runs. Throws Error(invalid_argument) when it understands none. Empty and negative prompts are left out: they
+// would widen the bands so far that flat attention or too few steps lie inside.
+Baseline calibrate(Engine& engine, const std::string& model, const std::filesystem::path& scratch, std::vector<std::string> prompts,
                    const CalibrateOptions& options);
 
 }  // namespace safelight

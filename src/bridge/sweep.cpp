@@ -27,21 +27,31 @@ Interventions change_of(const OperatingPoint& p) {
   return change;
 }
 
-// Answers the small edit of a cell whose latents another cell's share, without running it again.
+// Answers the small edit of a cell whose latents another cell's share, and what is asked of a model for the second time, without running it again.
 class SharedEdits final : public Experiment {
  public:
   SharedEdits(EngineExperiment& experiment, std::map<std::string, Outcome>& known, std::string key)
       : experiment_(experiment), known_(known), key_(std::move(key)) {}
 
+  Outcome ask(const TraceReader& base, const GenerateRequest& request, const Interventions& change) override {
+    const GenerateRequest own = stored_request(base);
+    return once(own.model + own.vae + to_json(request).dump() + to_json(change).dump(), [&] { return experiment_.ask(base, request, change); });
+  }
+
   Outcome rerun(const TraceReader& base, const Interventions& change) override {
     const Interventions own = interventions_from_json(base.run().value("interventions", Json::object()));
     if (to_json(change) != to_json(sham_of(own, kSmallEdit))) return experiment_.rerun(base, change);
-    const auto found = known_.find(key_);
-    if (found != known_.end() && std::filesystem::exists(found->second.run / "run.json")) return found->second;
-    return known_[key_] = experiment_.rerun(base, change);
+    return once(key_, [&] { return experiment_.rerun(base, change); });
   }
 
  private:
+  template <class Run>
+  Outcome once(const std::string& key, Run run) {
+    const auto found = known_.find(key);
+    if (found != known_.end() && std::filesystem::exists(found->second.run / "run.json")) return found->second;
+    return known_[key] = run();
+  }
+
   EngineExperiment& experiment_;
   std::map<std::string, Outcome>& known_;
   std::string key_;

@@ -2,32 +2,23 @@
 """The command line on the embedded model: equal bytes, verdicts with proof, bad input, a killed run."""
 import hashlib
 import json
-import os
 import pathlib
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
+
+from command_line import CommandLineTest
 
 BINARY, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
 PROMPT = "a red circle left of a blue square"
 
 
-class CommandLine(unittest.TestCase):
-    def setUp(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="safelight-test-"))
-        self.env = dict(os.environ, SAFELIGHT_RUNS=str(self.dir / "runs"), XDG_CACHE_HOME=str(self.dir / "cache"))
-
-    def tearDown(self):
-        shutil.rmtree(self.dir)
-
+class CommandLine(CommandLineTest):
     def run_it(self, *args, status=0):
-        done = subprocess.run([BINARY, *args], env=self.env, capture_output=True, timeout=300)
-        self.assertEqual(done.returncode, status, done.stderr.decode(errors="replace"))
-        return done.stdout
+        return self.call(*args, status=status).stdout
 
     def generate(self, *args, seed="7", status=0):
         return json.loads(self.run_it("generate", PROMPT, "--seed", seed, "--json", *args, status=status))

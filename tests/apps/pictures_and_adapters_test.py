@@ -2,15 +2,14 @@
 """Image-to-image, inpainting, cascades, guidance forms, prompts with weights and adapters, on the embedded model."""
 import hashlib
 import json
-import os
 import pathlib
-import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 import unittest
 import zlib
+
+from command_line import CommandLineTest
 
 BINARY, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
 MODEL = SOURCE / "models" / "signs-nano"
@@ -57,21 +56,9 @@ def write_safetensors(path, tensors):
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
-class PicturesAndAdapters(unittest.TestCase):
-    def setUp(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="safelight-test-"))
-        self.env = dict(os.environ, SAFELIGHT_RUNS=str(self.dir / "runs"), XDG_CACHE_HOME=str(self.dir / "cache"))
-
-    def tearDown(self):
-        shutil.rmtree(self.dir)
-
-    def run_it(self, *args, status=0):
-        done = subprocess.run([BINARY, *map(str, args)], env=self.env, capture_output=True, timeout=300)
-        self.assertEqual(done.returncode, status, done.stderr.decode(errors="replace"))
-        return done
-
+class PicturesAndAdapters(CommandLineTest):
     def generate(self, prompt, *args):
-        return json.loads(self.run_it("generate", prompt, "--seed", "5", "--json", *args).stdout)
+        return json.loads(self.call("generate", prompt, "--seed", "5", "--json", *args).stdout)
 
     def refused(self, *args):
         done = subprocess.run([BINARY, "generate", "a red circle", *map(str, args)], env=self.env, capture_output=True, timeout=60)
@@ -195,16 +182,16 @@ class PicturesAndAdapters(unittest.TestCase):
         same = ["--steps", first["resolved"]["steps"], "--guidance", first["resolved"]["guidance"], "--scheduler", first["resolved"]["solver"], "--width", "64", "--height", "64"]
         plain = self.sha(first)
         one, back, blocks = self.dir / "one.safetensors", self.dir / "back", self.dir / "blocks.gguf"
-        report = json.loads(self.run_it("models", "convert", MODEL, one, "--to", "single-file", "--json").stdout)
+        report = json.loads(self.call("models", "convert", MODEL, one, "--to", "single-file", "--json").stdout)
         self.assertEqual(report["counts"]["left out"], 0)
         self.assertEqual(self.sha(self.generate("a blue square", "--model", one, "--base", MODEL, *same)), plain)
-        self.run_it("models", "convert", one, back, "--to", "directory", "--base", MODEL)
+        self.call("models", "convert", one, back, "--to", "directory", "--base", MODEL)
         self.assertEqual(self.sha(self.generate("a blue square", "--model", back, *same)), plain)
-        self.run_it("models", "convert", MODEL, blocks, "--to", "gguf", "--type", "q8_0")
+        self.call("models", "convert", MODEL, blocks, "--to", "gguf", "--type", "q8_0")
         packed = self.generate("a blue square", "--model", blocks, "--base", MODEL, *same)
         self.assertEqual(self.sha(packed), self.sha(self.generate("a blue square", "--model", blocks, "--base", MODEL, "--unpack", *same)))
         self.assertLess(packed["memory"]["weights_bytes"], self.generate("a blue square")["memory"]["weights_bytes"])
-        self.run_it("models", "convert", MODEL, one, status=1)  # it is there already
+        self.call("models", "convert", MODEL, one, status=1)  # it is there already
         self.assertFalse(list(self.dir.glob("*.partial")))
 
     def test_learned_words_join_the_vocabulary(self):

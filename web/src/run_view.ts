@@ -1,7 +1,10 @@
 import {el, number, svg} from './dom';
 import {draw} from './heat';
 import {plot, type Plot} from './plot';
-import {checksView, counterfactualsView, verdictView} from './verdict';
+import {checksView, verdictView} from './verdict';
+import {causalChain, seriesId} from './causal_chain';
+import {gallery} from './gallery';
+import {knownFailures} from './known_failures';
 import type {Run} from './data';
 
 export interface RunView { element: HTMLElement; setStep: (step: number) => void; step: () => number; steps: number; }
@@ -19,7 +22,7 @@ export function runView(run: Run): RunView {
   const setStep = (s: number) => {
     step = Math.max(0, Math.min(steps - 1, s));
     slider.value = String(step);
-    label.textContent = `step ${step + 1} of ${steps}, timestep ${number(run.timesteps[step])}`;
+    label.textContent = `step ${run.first_step + step + 1} of ${run.first_step + steps}, timestep ${number(run.timesteps[step])}`;
     const src = run.previews[step];
     if (src) preview.src = src; else preview.removeAttribute('src');
     overlay.style.opacity = layer < 0 ? '0' : String(Number(opacity.value) / 100);
@@ -45,24 +48,14 @@ export function runView(run: Run): RunView {
   root.append(el('div', {class: 'top'}, picture, verdictView(run, setStep)), el('div', {class: 'middle'}, scrub, run.verdict ? checksView(run.verdict) : null));
 
   const findings = run.verdict?.findings ?? [];
-  if (findings.length) {
-    const table = el('table', {}, el('tr', {}, ...['subsystem', 'finding', 'steps', 'severity', 'evidence'].map(h => el('th', {}, h))));
-    for (const f of findings) {
-      const where = el('button', {}, f.first_step < 0 ? 'whole run' : `${f.first_step} to ${f.last_step}`);
-      where.addEventListener('click', () => setStep(Math.max(0, f.first_step)));
-      table.append(el('tr', {}, el('td', {}, f.subsystem), el('td', {}, f.what), el('td', {}, where), el('td', {}, number(f.severity, 2)),
-        el('td', {}, f.evidence.map(e => `${e.statistic} ${number(e.value)}${e.low === null ? '' : ` (healthy ${number(e.low)} to ${number(e.high)})`}`).join('; '))));
-    }
-    root.append(el('section', {class: 'findings'}, el('h2', {}, 'Findings'), table));
-  }
-  if (run.verdict?.counterfactuals.length) root.append(counterfactualsView(run.verdict.counterfactuals, run.images[0]));
+  for (const part of [causalChain(run, setStep), run.verdict ? gallery(run.verdict.counterfactuals) : null, knownFailures(run.known_failures)]) if (part) root.append(part);
 
   const grid = el('section', {class: 'plots'});
   for (const s of run.series) {
     const marked = findings.filter(f => f.evidence.some(e => e.statistic === s.name));
     const p = plot(s, steps, marked, setStep);
     plots.push(p);
-    grid.append(el('figure', {class: marked.length ? 'marked' : ''}, el('figcaption', {}, el('b', {}, s.name), s.unit ? ` (${s.unit})` : '', el('small', {}, s.meaning)), p.element));
+    grid.append(el('figure', {id: seriesId(s.name), class: marked.length ? 'marked' : ''}, el('figcaption', {}, el('b', {}, s.name), s.unit ? ` (${s.unit})` : '', el('small', {}, s.meaning)), p.element));
   }
   root.append(el('h2', {}, 'Series'), grid, details(run));
   setStep(step);

@@ -1,5 +1,5 @@
 import {el, number} from './dom';
-import type {Counterfactual, Run, Verdict} from './data';
+import type {Run, Verdict} from './data';
 
 function bar(label: string, value: number, kind = ''): HTMLElement {
   return el('div', {class: 'bar'}, el('span', {}, label), el('i', {style: `width:${Math.round(100 * value)}%`, class: kind}), el('b', {}, number(value, 2)));
@@ -18,7 +18,9 @@ export function verdictView(run: Run, goTo: (step: number) => void): HTMLElement
     const list = el('dl', {});
     for (const [k, t] of facts) if (t) list.append(el('dt', {}, k), el('dd', {}, t));
     if (v.step >= 0) { const b = el('button', {}, `step ${v.step}`); b.addEventListener('click', () => goTo(v.step)); list.append(el('dt', {}, 'began at'), el('dd', {}, b)); }
-    if (v.signatures.length) list.append(el('dt', {}, 'known as'), el('dd', {}, v.signatures.join(', ')));
+    if (v.stage && v.stage !== 'base') list.append(el('dt', {}, 'stage'), el('dd', {}, v.stage));
+    if (v.module) list.append(el('dt', {}, 'module'), el('dd', {}, v.module));
+    if (run.known_failures.length) list.append(el('dt', {}, 'known as'), el('dd', {}, el('a', {href: '#known'}, run.known_failures.map(k => k.title).join('; '))));
     box.append(list);
   }
   for (const n of v.notes) box.append(el('p', {class: 'note'}, n));
@@ -34,18 +36,5 @@ export function checksView(v: Verdict): HTMLElement {
   for (const r of v.ranking.slice(0, 5)) ranking.append(bar(r.subsystem, r.weight));
   box.append(scores);
   if (v.ranking.length) box.append(ranking);
-  return box;
-}
-
-export function counterfactualsView(list: Counterfactual[], own: string | undefined): HTMLElement {
-  const box = el('section', {class: 'counterfactuals'}, el('h2', {}, 'Counterfactuals'));
-  const picture = (src: string | null | undefined, label: string, score: number) => el('figure', {}, src ? el('img', {src, alt: label}) : el('div', {class: 'missing'}, 'not kept'), el('figcaption', {}, `${label} ${number(score, 2)}`));
-  for (const c of list) {
-    const row = el('div', {class: 'row'});
-    row.append(picture(own, 'as it was', c.before[0]));
-    c.after_images.forEach((src, i) => row.append(picture(src, `${c.change}, seed ${i + 1}`, c.after[i])));
-    c.sham_images.slice(0, 1).forEach((src, i) => row.append(picture(src, 'sham', c.sham[i])));
-    box.append(el('h3', {class: c.cures ? 'cure' : ''}, `${c.change}: ${c.cures ? 'cures it' : 'does not cure it'}, ${number(c.cost_ratio, 2)} times the time`), row);
-  }
   return box;
 }

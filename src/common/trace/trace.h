@@ -76,6 +76,9 @@ class TraceReader {
   const std::filesystem::path& directory() const { return directory_; }
   const Json& run() const { return run_; }                       // run.json
   int steps_done() const { return static_cast<int>(nodes_.size()); }
+  // The number of the step in the first row of nodes and series: 0, or where a run went on from a restart point. Rows of maps,
+  // previews and restart points go by the step's number.
+  int first_step() const;
   const std::vector<NodeInfo>& nodes() const { return nodes_; }
   const std::vector<SeriesInfo>& series() const { return series_; }
   bool has(const std::string& series) const;

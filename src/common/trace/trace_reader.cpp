@@ -98,6 +98,8 @@ void TraceReader::read_steps() {
   }
 }
 
+int TraceReader::first_step() const { return step_lines_.empty() ? 0 : step_lines_.front().value("step", 0); }
+
 bool TraceReader::has(const std::string& series) const { return values_.contains(series); }
 
 const std::vector<std::vector<double>>& TraceReader::values(const std::string& series) const {

@@ -31,6 +31,7 @@ class FluxDenoiser final : public Denoiser {
  public:
   FluxDenoiser(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, load), dtype_(load.dtype) {}
   at::Tensor predict(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c, const ForwardHooks& hooks) const override {
+    hooks.timesteps(timesteps);
     FluxInputs in;
     in.sample = packed_latents(x).to(dtype_);
     in.timesteps = timesteps / 1000.0;

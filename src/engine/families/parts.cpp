@@ -192,6 +192,7 @@ UnetInputs UnetDenoiser::inputs(const at::Tensor& x, const at::Tensor& timesteps
 }
 
 at::Tensor UnetDenoiser::predict(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c, const ForwardHooks& hooks) const {
+  hooks.timesteps(timesteps);
   UnetInputs in = inputs(x, timesteps, c);
   for (const at::Tensor& r : c.residuals) in.control.push_back(r.to(dtype_));
   return loaded_.model.forward(in, hooks).to(at::kFloat);
@@ -200,7 +201,7 @@ at::Tensor UnetDenoiser::predict(const at::Tensor& x, const at::Tensor& timestep
 KlAutoencoder::KlAutoencoder(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, renamed(load, modern_vae_key)), dtype_(load.dtype) {}
 
 at::Tensor KlAutoencoder::decode(const at::Tensor& latents, const ForwardHooks& hooks) const {
-  return loaded_.model.decode((latents / config().scaling_factor + config().shift_factor).to(dtype_), hooks).to(at::kFloat);
+  return hooks.decoded(latents, loaded_.model.decode((latents / config().scaling_factor + config().shift_factor).to(dtype_), hooks).to(at::kFloat));
 }
 
 at::Tensor KlAutoencoder::encode(const at::Tensor& pixels, const at::Tensor& eps, const ForwardHooks& hooks) const {
@@ -213,7 +214,7 @@ TinyVae::TinyVae(const ComponentFiles& source, const LoadOptions& load) : loaded
 
 at::Tensor TinyVae::decode(const at::Tensor& latents, const ForwardHooks& hooks) const {
   const TinyAutoencoderConfig& c = loaded_.config();
-  return loaded_.model.decode((latents / c.scaling_factor + c.shift_factor).to(dtype_), hooks).to(at::kFloat);
+  return hooks.decoded(latents, loaded_.model.decode((latents / c.scaling_factor + c.shift_factor).to(dtype_), hooks).to(at::kFloat));
 }
 
 at::Tensor TinyVae::encode(const at::Tensor& pixels, const at::Tensor&, const ForwardHooks& hooks) const {

@@ -46,6 +46,7 @@ class MmditDenoiser final : public Denoiser {
  public:
   MmditDenoiser(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, load), dtype_(load.dtype) {}
   at::Tensor predict(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c, const ForwardHooks& hooks) const override {
+    hooks.timesteps(timesteps);
     return loaded_.model.forward(x.to(dtype_), timesteps, c.text.to(dtype_), c.pooled.to(dtype_), hooks).to(at::kFloat);
   }
   int64_t latent_channels() const override { return config().in_channels; }

@@ -44,6 +44,7 @@ struct StepView {
   int index = 0;
   Node node, next;
   double guidance = 1.0;
+  double misled = 0;      // training steps by which the network was told another timestep than the solver asked for
   at::Tensor entered;     // at the start of the step
   at::Tensor x;           // at its last evaluation; the same for solvers that evaluate once
   at::Tensor x_next;      // after it
@@ -55,7 +56,8 @@ struct StepView {
 
 struct DecodedView {
   at::Tensor latent;      // [C,h,w] final, denoiser's scale
-  at::Tensor pixels;      // [3,H,W] raw output of the decoder
+  at::Tensor pixels;      // [3,H,W] what became the picture, nominally in [-1,1]
+  at::Tensor decoder_latent, decoder_pixels;  // what the decoder itself was given and gave; undefined where none of the model's kind ran
   const Image& image;
 };
 

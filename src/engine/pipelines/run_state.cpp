@@ -320,7 +320,7 @@ void RunState::decode() {
     return;
   }
   const Autoencoder& decoder = options.other_decoder ? *options.other_decoder : *components.autoencoder;
-  pixels_ = decoder.decode(latents_, {.observer = nullptr, .edit = edit.needed() ? &edit : nullptr});
+  pixels_ = decoder.decode(latents_, {.observer = options.probes.empty() ? nullptr : &decode_watch_, .edit = edit.needed() ? &edit : nullptr});
 }
 
 Image RunState::to_image(const at::Tensor& pixels) const {

@@ -73,6 +73,7 @@ class RunState {
   template <class F>
   void timed_probe(F&& work);
 
+  DecodeWatch decode_watch_;
   std::vector<StageTime> stages_;
   std::chrono::steady_clock::time_point start_, mark_, steps_start_;
   double probe_ms_ = 0;

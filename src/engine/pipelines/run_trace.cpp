@@ -140,6 +140,7 @@ void RunState::finish_step(int step) {
                       .x_next = view_of(after), .cond = view_of(cond), .uncond = view_of(uncond), .guided = view_of(estimate.raw),
                       .x0 = view_of(estimate.x0), .eps = view_of(estimate.eps)};
         if (watch) {
+          view.misled = watch->misled();
           view.attention = watch->attention();
           view.blocks = &watch->blocks();
         }
@@ -165,7 +166,8 @@ void RunState::check_images() {
   options.trace->fact("numerics", "nonfinite_pixels", bad);
   options.trace->fact("numerics", "nonfinite_latents", latents_.numel() - at::isfinite(latents_).sum().item<int64_t>());
   timed_probe([&] {
-    const DecodedView view{.latent = view_of(latents_), .pixels = view_of(pixels_), .image = images_.front()};
+    const DecodedView view{.latent = view_of(latents_), .pixels = view_of(pixels_), .decoder_latent = decode_watch_.latents,
+                           .decoder_pixels = decode_watch_.pixels, .image = images_.front()};
     for (const auto& probe : options.probes) probe->on_decoded(view, *options.trace);
     if (request.probes != "none") options.trace->final_latent(stored(latents_[0]));
   });

@@ -124,8 +124,10 @@ SAFELIGHT_WIDE BlockSummary summarise(const float* x, std::size_t n) {
   return out;
 }
 
-void ForwardWatch::begin(int64_t image) {
+void ForwardWatch::begin(int64_t image, double timestep) {
   image_ = image;
+  timestep_ = timestep;
+  misled_ = 0;
   attention_ = {};
   blocks_.clear();
   layers_ = 0;
@@ -147,6 +149,7 @@ void ForwardWatch::on_attention(const AttentionCall& call) {
     attention_.tokens = call.k.size(2);
     sum_.assign(queries * padded_to_lanes(tokens), 0.0f);
   }
+  if (call.bias.defined()) return add_biased(call);
   const bool direct = call.q.scalar_type() == at::kFloat && call.q.is_cpu() && call.q.stride(3) == 1 && call.k.stride(3) == 1;
   const at::Tensor q = direct ? call.q : call.q.to(at::kCPU, at::kFloat).contiguous();
   const at::Tensor k = direct ? call.k : call.k.to(at::kCPU, at::kFloat).contiguous();
@@ -163,6 +166,19 @@ void ForwardWatch::on_attention(const AttentionCall& call) {
   attention_.logit_std += spread / static_cast<double>(heads * queries);
 }
 
+// Layers whose logits carry a bias are rare; library calls will do.
+void ForwardWatch::add_biased(const AttentionCall& call) {
+  const int64_t image = std::min(image_, call.q.size(0) - 1);
+  const auto row = [&](const at::Tensor& t) { return t[std::min(image, t.size(0) - 1)].to(at::kCPU, at::kFloat); };
+  const at::Tensor logits = row(call.q).matmul(row(call.k).transpose(1, 2)) * call.scale + row(call.bias);
+  const at::Tensor maps = logits.softmax(2).sum(0).contiguous();
+  const auto tokens = static_cast<std::size_t>(maps.size(1)), padded = padded_to_lanes(tokens);
+  const float* p = maps.data_ptr<float>();
+  for (std::size_t i = 0; i < static_cast<std::size_t>(maps.size(0)); ++i)
+    for (std::size_t t = 0; t < tokens; ++t) sum_[i * padded + t] += p[i * tokens + t];
+  attention_.logit_std += logits.std(2, false).mean().item<double>();
+}
+
 const AttentionSummary* ForwardWatch::attention() {
   if (layers_ == 0) return nullptr;
   const auto tokens = static_cast<std::size_t>(attention_.tokens), padded = padded_to_lanes(tokens), queries = sum_.size() / padded;
@@ -174,6 +190,15 @@ const AttentionSummary* ForwardWatch::attention() {
     for (std::size_t t = 0; t < tokens; ++t) attention_.map[i * tokens + t] = sum_[i * padded + t] * scale;
   attention_.logit_std /= static_cast<double>(layers_);
   return &attention_;
+}
+
+void ForwardWatch::on_timesteps(const at::Tensor& timesteps) {
+  misled_ = timesteps.reshape({-1})[std::min(image_, timesteps.numel() - 1)].item<double>() - timestep_;
+}
+
+void DecodeWatch::on_decode(const at::Tensor& given, const at::Tensor& made) {
+  latents = given[0].to(at::kCPU, at::kFloat).contiguous();
+  pixels = made[0].to(at::kCPU, at::kFloat).contiguous();
 }
 
 void ForwardWatch::on_block(std::string_view, const at::Tensor& x) {

@@ -19,25 +19,37 @@ class ForwardWatch final : public ForwardObserver {
   };
   explicit ForwardWatch(const Plan& plan) : plan_(plan) {}
 
-  void begin(int64_t image);     // before each evaluation that is to be watched; image: the batch row to watch
+  // Before each evaluation that is to be watched. image: the batch row to watch; timestep: what the network should be told.
+  void begin(int64_t image, double timestep);
   bool wants_attention(std::string_view layer, bool cross) const override;
   void on_attention(const AttentionCall& call) override;
   bool wants_blocks() const override { return plan_.blocks; }
   void on_block(std::string_view module, const at::Tensor& x) override;
+  void on_timesteps(const at::Tensor& timesteps) override;
 
   const AttentionSummary* attention();                 // null when no layer fitted
   const std::vector<BlockSummary>& blocks() const { return blocks_; }
+  double misled() const { return misled_; }            // training steps by which the network was told another timestep
   double spent_ms() const { return spent_ms_; }
   const Plan& plan() const { return plan_; }
 
  private:
+  void add_biased(const AttentionCall& call);
   Plan plan_;
   int64_t image_ = 0;
+  double timestep_ = 0, misled_ = 0;
   AttentionSummary attention_;
   std::vector<float> sum_, keys_;  // of the maps [queries, tokens padded], and one head's keys; kept between steps
   std::vector<BlockSummary> blocks_;
   std::size_t layers_ = 0;
   double spent_ms_ = 0;
+};
+
+// What the decoder itself was given and gave, of image 0; undefined where no decoder of the model's kind ran.
+class DecodeWatch final : public ForwardObserver {
+ public:
+  void on_decode(const at::Tensor& latents, const at::Tensor& pixels) override;
+  at::Tensor latents, pixels;
 };
 
 BlockSummary summarise(const float* x, std::size_t n);

@@ -1,4 +1,5 @@
-// Decoder fidelity at no extra decode (P15): the decoded picture against the cheap linear decode of the same latent.
+// Decoder fidelity at no extra decode (P15): the decoded picture against the cheap linear decode of the same latent. Also the two places where
+// nothing may happen: what the sampler left is what the decoder is given, and what it gives is what becomes the picture.
 #include <cmath>
 
 #include "engine/probes/table.h"
@@ -6,6 +7,26 @@
 
 namespace safelight {
 namespace {
+
+double moved(std::span<const float> before, std::span<const float> after) {
+  double difference = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) difference += (static_cast<double>(after[i]) - before[i]) * (static_cast<double>(after[i]) - before[i]);
+  return std::sqrt(difference) / (norm(before) + 1e-12);
+}
+
+// after = gain * before + shift + rest, by least squares; sizes relative to `before`.
+struct Handoff {
+  double gain = 1, shift = 0, rest = 0;
+};
+
+Handoff handoff(std::span<const float> before, std::span<const float> after) {
+  const Moments b = moments(before), a = moments(after);
+  const double r = correlation(before, after);
+  Handoff h{.gain = r * a.std / (b.std + 1e-12)};
+  h.shift = a.mean - h.gain * b.mean;
+  h.rest = std::sqrt(std::max(0.0, 1 - r * r) * static_cast<double>(before.size())) * a.std / (norm(before) + 1e-12);
+  return h;
+}
 
 class Decoder final : public Probe {
  public:
@@ -17,6 +38,7 @@ class Decoder final : public Probe {
   }
 
   void on_decoded(const DecodedView& d, TraceWriter& trace) override {
+    handoffs(d, trace);
     const auto channels = static_cast<std::size_t>(d.latent.size(0));
     if (matrix_.size() != channels + 1) return;
     const int64_t h = d.latent.size(1), w = d.latent.size(2), factor = d.pixels.size(1) / h;
@@ -52,6 +74,19 @@ class Decoder final : public Probe {
   }
 
  private:
+  static void handoffs(const DecodedView& d, TraceWriter& trace) {
+    if (!d.decoder_latent.defined()) return;
+    if (d.decoder_latent.sizes() == d.latent.sizes()) {
+      const Handoff h = handoff(values_of(d.latent), values_of(d.decoder_latent));
+      trace.fact("decoder", "latent_moved", moved(values_of(d.latent), values_of(d.decoder_latent)));
+      trace.fact("decoder", "latent_gain", h.gain);
+      trace.fact("decoder", "latent_shift", h.shift);
+      trace.fact("decoder", "latent_rest", h.rest);
+    }
+    if (d.decoder_pixels.sizes() == d.pixels.sizes())
+      trace.fact("decoder", "pixels_moved", moved(values_of(d.decoder_pixels), values_of(d.pixels)));
+  }
+
   std::vector<std::array<double, 3>> matrix_;
 };
 

@@ -10,7 +10,9 @@ namespace {
 
 class Latent final : public Probe {
  public:
-  void on_start(const RunView&, TraceWriter& trace) override {
+  void on_start(const RunView& view, TraceWriter& trace) override {
+    trace.fact("latents", "height", view.request.height / view.components.autoencoder->downscale());
+    trace.fact("latents", "width", view.request.width / view.components.autoencoder->downscale());
     trace.declare({"latents.change", "", {}, "latent", "change of the denoised estimate since the last step", {}});
     trace.declare({"latents.max_abs", "", {}, "latent", "largest value of the denoised estimate", {}});
     trace.declare({"latents.rms", "", {}, "latent", "size of the denoised estimate", {}});

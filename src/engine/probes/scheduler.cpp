@@ -19,6 +19,7 @@ class Scheduler final : public Probe {
     trace.declare({"scheduler.log_snr_step", "", {}, "scheduler", "how far the step goes in log-SNR", {}});
     trace.declare({"prediction.rho", "", {}, "scheduler", "correlation of raw output and noisy latent (near 1 at first: noise; near 0: v)", {}});
     trace.declare({"prediction.std", "", {}, "scheduler", "spread of the noise estimate (1: as the schedule says)", {}});
+    trace.declare({"scheduler.misled", "training steps", {}, "scheduler", "timestep that the network was told, less the solver's", {}});
     Json nodes = Json::array();
     for (const Node& n : view.nodes) nodes.push_back({n.alpha, n.sigma, n.timestep});
     trace.fact("scheduler", "solver", view.request.scheduler.solver);
@@ -29,6 +30,7 @@ class Scheduler final : public Probe {
   }
 
   void on_step(const StepView& s, TraceWriter& trace) override {
+    trace.series("scheduler.misled", s.misled);
     const auto raw = values_of(s.guided), x = values_of(s.x), eps = values_of(s.eps), x0 = values_of(s.x0), next = values_of(s.x_next);
     double difference = 0, size = 1e-12;
     for (std::size_t i = 0; i < x.size(); ++i) {

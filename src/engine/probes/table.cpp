@@ -15,10 +15,11 @@ ProbeEntry latent();
 ProbeEntry numerics();
 ProbeEntry decoder();
 ProbeEntry image();
+ProbeEntry sketches();
 
 const std::vector<ProbeEntry>& probe_table() {
   static const std::vector<ProbeEntry> table = {text(),     attention(), snr(),      detail_queue(), activations(), control(), guidance(),
-                                                scheduler(), latent(),    numerics(), decoder(),      image()};
+                                                scheduler(), latent(),    numerics(), decoder(),      image(),        sketches()};
   return table;
 }
 

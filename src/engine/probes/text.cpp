@@ -1,6 +1,8 @@
-// What became of the prompt's words (P13, P14): tokens used, cut off and unknown; embedding norms; distance to the
-// empty prompt.
+// What became of the prompt's words (P13, P14): tokens used, cut off and unknown; the ids that reached the encoder; embedding norms and
+// sketches; distance to the empty prompt.
 #include <ATen/ATen.h>
+
+#include "common/measure/sketch.h"
 
 #include "engine/probes/table.h"
 #include "engine/probes/vectors.h"
@@ -22,6 +24,9 @@ class Text final : public Probe {
     }
     for (const TokenSpan& t : view.tokens.truncated) cut.push_back(t.text);
     trace.fact("text", "tokens", tokens);
+    trace.fact("text", "ids", view.tokens.ids);
+    trace.fact("text", "sketch", sketch(values_of(text)));
+    trace.fact("text", "sketch_empty", sketch(values_of(empty)));
     trace.fact("text", "truncated", cut);
     trace.fact("text", "unknown_words", view.tokens.unknown_words);
     trace.fact("text", "norm_mean", norms / static_cast<double>(view.tokens.tokens.size()));

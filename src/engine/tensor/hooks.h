@@ -27,6 +27,10 @@ class ForwardObserver {
   virtual bool wants_blocks() const { return false; }
   // x: the output of a resnet, transformer, down, mid or up block, in forward order.
   virtual void on_block(std::string_view /*module*/, const at::Tensor& /*x*/) {}
+  // What the denoising network itself was told about the noise: float [B], training steps.
+  virtual void on_timesteps(const at::Tensor& /*timesteps*/) {}
+  // What the decoder itself was given, [N,C,h,w] in the denoiser's scale, and what it gave, [N,3,H,W].
+  virtual void on_decode(const at::Tensor& /*latents*/, const at::Tensor& /*pixels*/) {}
 };
 
 // Interventions derive from this. An edit must be a pure function of the call and its own settings.
@@ -46,6 +50,13 @@ struct ForwardHooks {
     if (edit) x = edit->edit_block(module, std::move(x));
     if (observer && observer->wants_blocks()) observer->on_block(module, x);
     return x;
+  }
+  void timesteps(const at::Tensor& told) const {
+    if (observer) observer->on_timesteps(told);
+  }
+  at::Tensor decoded(const at::Tensor& latents, at::Tensor pixels) const {
+    if (observer) observer->on_decode(latents, pixels);
+    return pixels;
   }
 };
 

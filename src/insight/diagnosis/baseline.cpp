@@ -103,6 +103,7 @@ Json to_json(const Baseline& b) {
                {"false_alarm_runs", b.false_alarm_runs}, {"latent_to_rgb", b.latent_to_rgb},
                {"series", Json::object()}, {"facts", Json::object()}, {"features", Json::object()}, {"joint", to_json(b.joint)},
                {"small_edit", b.small_edit ? to_json(*b.small_edit) : Json(nullptr)}};
+  for (const KnownAnswer& a : b.known_answers) json["known_answers"].push_back(to_json(a));
   for (const auto& [name, elements] : b.series)
     for (const auto& bins : elements) {
       Json row = Json::array();
@@ -131,6 +132,7 @@ Baseline baseline_from_json(const Json& json, const std::string& where) {
     for (const auto& [name, band] : json.at("facts").items()) b.facts[name] = band_from(band);
     for (const auto& [name, band] : json.at("features").items()) b.features[name] = band_from(band);
     if (json.contains("joint")) b.joint = joint_band_from_json(json["joint"]);
+    for (const Json& a : json.value("known_answers", Json::array())) b.known_answers.push_back(known_answer_from_json(a));
     if (json.contains("small_edit") && !json["small_edit"].is_null()) b.small_edit = band_from(json["small_edit"]);
     return b;
   } catch (const std::invalid_argument& e) {

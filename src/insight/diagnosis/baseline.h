@@ -10,6 +10,7 @@
 
 #include "common/trace/trace.h"
 #include "insight/diagnosis/joint.h"
+#include "insight/diagnosis/known_answers.h"
 
 namespace safelight {
 
@@ -29,6 +30,7 @@ struct Baseline {
   std::map<std::string, Band> features;   // of picture and latent, for artifact scores
   JointBand joint;                        // of all features together
   std::optional<Band> small_edit;         // move of the final latent when the initial noise is turned by kSmallEdit
+  std::vector<KnownAnswer> known_answers; // empty: the model was calibrated without
   std::vector<std::vector<double>> latent_to_rgb;  // rows: channels and one constant
   int runs = 0;
   double false_alarm_rate = 0;            // measured on runs that took no part in making the bands

@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "common/api/json.h"
 #include "insight/diagnosis/artifact.h"
+#include "insight/diagnosis/colour_shift.h"
 #include "insight/diagnosis/diagnose.h"
 #include "insight/diagnosis/treatments.h"
 
@@ -52,39 +52,6 @@ struct Tested {
   int spent = 0;
 };
 
-// Mean colour of a picture, 0..255.
-std::array<double, 3> mean_colour(const Image& image) {
-  std::array<double, 3> sum{};
-  for (std::size_t i = 0; i < image.pixels.size(); ++i) sum[i % 3] += image.pixels[i];
-  for (double& v : sum) v /= std::max(1.0, static_cast<double>(image.pixels.size()) / 3);
-  return sum;
-}
-
-// What the latents of two runs say about the difference of their colours, and what the pixels say.
-void compare_colours(const TraceReader& healthy, const TraceReader& broken, const Baseline& baseline, Counterfactual& c) {
-  const StoredTensor a = healthy.final_latent(), b = broken.final_latent();
-  const auto good = healthy.image(0), bad = broken.image(0);
-  if (a.shape.size() != 3 || a.shape != b.shape || !good || !bad || good->channels != 3 || bad->channels != 3) return;
-  const auto channels = static_cast<std::size_t>(a.shape[0]);
-  if (baseline.latent_to_rgb.size() != channels + 1) return;
-  const std::size_t area = a.values.size() / channels;
-  const auto before = mean_colour(*good), after = mean_colour(*bad);
-  for (std::size_t k = 0; k < 3; ++k) {
-    // The cheap decode of each place is clipped as pixels are, then averaged.
-    double shift = 0;
-    for (std::size_t i = 0; i < area; ++i) {
-      double from = baseline.latent_to_rgb[channels][k], to = from;
-      for (std::size_t ch = 0; ch < channels; ++ch) {
-        from += baseline.latent_to_rgb[ch][k] * a.values[ch * area + i];
-        to += baseline.latent_to_rgb[ch][k] * b.values[ch * area + i];
-      }
-      shift += (std::clamp(to, -1.0, 1.0) - std::clamp(from, -1.0, 1.0)) * 127.5 / static_cast<double>(area);
-    }
-    c.predicted_shift.push_back(shift);
-    c.measured_shift.push_back(after[k] - before[k]);
-  }
-}
-
 Tested test(const Treatment& t, const TraceReader& trace, const Baseline& baseline, Experiment& experiment, const Interventions& own,
             const DiagnoseOptions& options, const DiagnoseProgress& progress) {
   Tested s;
@@ -106,7 +73,11 @@ Tested test(const Treatment& t, const TraceReader& trace, const Baseline& baseli
     const std::filesystem::path before = k > 0 ? rerun(at(own)).run : trace.directory();
     const auto after = rerun(at(t.change));
     if (k == 0 && ms_before > 0) s.result.cost_ratio = after.ms / ms_before;
-    if (k == 0 && t.shifts_colour) compare_colours(TraceReader(after.run), trace, baseline, s.result);
+    if (k == 0 && t.shifts_colour)
+      if (const auto shift = colour_shift(TraceReader(after.run), trace, baseline.latent_to_rgb)) {
+        s.result.predicted_shift.assign(shift->predicted.begin(), shift->predicted.end());
+        s.result.measured_shift.assign(shift->measured.begin(), shift->measured.end());
+      }
     const double moved = latent_move(TraceReader(before), TraceReader(after.run));
     const double target = std::isfinite(moved) ? std::clamp(moved, 0.05, 1.5) : 1.0;
     double size = std::clamp(target * gain, 0.02, 1.0);

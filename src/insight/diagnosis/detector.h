@@ -13,6 +13,7 @@ namespace safelight {
 struct DetectorInput {
   const TraceReader& trace;
   const Baseline* baseline = nullptr;  // null: only what holds for every model is looked for
+  const AnswerCheck* answers = nullptr;  // null: the model was not asked what it answered at calibration
 };
 
 struct DetectorEntry {

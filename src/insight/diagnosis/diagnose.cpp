@@ -18,22 +18,39 @@ int pipeline_rank(const std::string& subsystem) {
   return static_cast<int>(std::size(kSubsystems));
 }
 
+template <std::size_t N>
+bool is_one_of(const std::string& value, const char* const (&names)[N]) {
+  return std::any_of(std::begin(names), std::end(names), [&](const char* n) { return value == n; });
+}
+
+// What shows by itself: a contradiction between two places of one run, or a known request that is answered otherwise than at calibration.
+bool is_proven(const Finding& f) {
+  static constexpr const char* kContradictions[] = {"tokens-changed", "timestep-told", "latent-handoff", "latent-scale", "pixels-changed", "negative-repeats", "prediction-type", "non-finite"};
+  return f.detector == "known-answers" || is_one_of(f.cause, kContradictions);
+}
+
 // Faults of a kind that need no bad picture to be faults.
-bool stands_alone(const Finding& f) {
-  return f.cause == "non-finite" || f.cause == "prediction-type" || f.cause == "latent-scale" || f.cause == "truncated" ||
-         f.cause == "unknown-words" || f.cause.rfind("attention", 0) == 0;
+bool stands_alone(const Finding& f, bool cleared) {
+  static constexpr const char* kOfTheRequest[] = {"truncated", "unknown-words", "untrained-size", "guidance-weak"};
+  return is_proven(f) || is_one_of(f.cause, kOfTheRequest) || (!cleared && f.cause.rfind("attention", 0) == 0);
+}
+
+// Deviations of a component; where it gave its known answers they follow from something else.
+bool is_of_component(const Finding& f) {
+  static constexpr const char* kComponents[] = {"attention-flat", "attention-sharp", "activation-band", "channel-drift", "decoder-mismatch"};
+  return f.detector != "known-answers" && is_one_of(f.cause, kComponents);
 }
 
 // Effects follow causes: what comes first in time and in the pipeline is the suspect; a contradiction in the
-// configuration or a value that is not finite explains everything after it.
-void order(std::vector<Finding>& findings) {
-  const auto key = [](const Finding& f) {
-    const int certain = f.cause == "prediction-type" ? 0 : f.cause == "latent-scale" ? 1 : f.cause == "non-finite" ? 2 : 3;
-    const bool prompt = f.subsystem == "prompt";
+// configuration or a value that is not finite explains everything after it. `cleared`: the model's parts gave their known answers.
+void order(std::vector<Finding>& findings, bool cleared) {
+  const auto key = [&](const Finding& f) {
+    const int certain = f.cause == "prediction-type" ? 0 : f.cause == "latent-scale" ? 1 : f.cause == "non-finite" ? 2 : f.detector == "known-answers" ? 4 : is_proven(f) ? 3 : 5;
+    const int late = f.cause == "truncated" || f.cause == "unknown-words" ? 1 : cleared && is_of_component(f) ? 2 : 0;
     // A general fault of the estimate (guidance, steps) shows in block statistics and channels too; those go last.
     const int kind = f.cause == "activation-band" ? 2 : f.cause == "channel-drift" ? 1 : 0;
     const bool global = f.cause == "guidance-burn" || f.cause == "too-few-steps";
-    return std::tuple(certain, prompt ? 1 : 0, f.first_step < 0 ? 1'000 : f.first_step, global ? 0 : 1, kind, pipeline_rank(f.subsystem), -f.severity);
+    return std::tuple(certain, late, f.first_step < 0 ? 1'000 : f.first_step, global ? 0 : 1, kind, pipeline_rank(f.subsystem), -f.severity);
   };
   std::stable_sort(findings.begin(), findings.end(), [&](const Finding& a, const Finding& b) { return key(a) < key(b); });
 }
@@ -76,15 +93,18 @@ std::vector<SanityCheck> three_checks(const TraceReader& trace, const Baseline* 
   return out;
 }
 
+constexpr double kUnusualScore = 0.5;
+constexpr double kProof = 40;   // weight of what is proven; what deviates has at most 10
+
 void rank(Verdict& v, const std::vector<Finding>& suspects) {
   std::map<std::string, double> weight;
   double position = 1, total = 0;
   for (const Finding& f : suspects) {
-    weight[f.subsystem] += position * std::min(1.0 + f.severity, 10.0);
-    position *= 0.5;
+    weight[f.subsystem] += position * (is_proven(f) ? kProof : std::min(1.0 + f.severity, 10.0));
+    position *= is_proven(f) ? 0.1 : 0.5;
   }
   for (const Counterfactual& c : v.counterfactuals) {
-    if (c.cures) weight[c.subsystem] += 40;
+    if (c.cures) weight[c.subsystem] += kProof;
     else weight[c.subsystem] *= 0.5;
   }
   for (const char* s : kSubsystems) total += weight[s] += 0.05;
@@ -122,7 +142,7 @@ void conclude(Verdict& v, const Finding& f, const TraceReader& trace) {
   v.cause = f.cause;
   v.step = f.first_step;
   if (f.first_step >= 0 && f.first_step < trace.steps_done()) v.timestep = trace.nodes()[static_cast<std::size_t>(f.first_step)].timestep;
-  v.trigger = info.trigger;
+  v.trigger = *info.trigger ? info.trigger : f.subsystem;
   v.remedy = info.remedy;
   v.confidence = v.ranking.empty() ? 0.5 : v.ranking.front().weight;
   v.sentence = "It broke because " + f.what;
@@ -148,16 +168,25 @@ Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment*
   v.checks = three_checks(trace, baseline, options.counterfactuals > 0 ? experiment : nullptr);
   if (baseline) v.scores = artifact_scores(trace, *baseline);
   else v.notes.push_back("the model has no baseline (`safelight lab calibrate` makes one); only faults that show without one were looked for");
-  v.findings = detect_all({trace, baseline});
+  AnswerCheck answers;
+  if (experiment && baseline && options.counterfactuals > 0) {
+    if (progress) progress("asking the model what it answered when it was calibrated", 0);
+    answers = ask_known_answers(trace, baseline->known_answers, *experiment);
+    if (answers.asked && !answers.parted) v.notes.push_back("every part of the model still answers known requests as it did when it was calibrated");
+  }
+  v.findings = detect_all({trace, baseline, &answers});
   if (trace.run().value("status", std::string()) != "finished")
     v.notes.push_back("the run did not finish: " + trace.run().value("status", std::string("unknown")));
   const double score = overall(v.scores);
+  const bool changed = trace.run().contains("interventions") && !interventions_from_json(trace.run()["interventions"]).empty();
+  const bool cleared = answers.asked && !answers.parted && !changed;
   std::vector<Finding> suspects;
   for (const Finding& f : v.findings)
-    if (stands_alone(f) || (score > kHealthyScore && f.severity >= 0.5) || f.severity >= 4) suspects.push_back(f);
-  order(suspects);
+    if (stands_alone(f, cleared) || (score > kHealthyScore && f.severity >= 0.5) || (f.severity >= 4 && !(cleared && is_of_component(f)))) suspects.push_back(f);
+  order(suspects, cleared);
   if (suspects.empty()) {
-    v.healthy = score <= kHealthyScore;
+    // A picture somewhat unlike those of calibration is no fault by itself where every part and every setting is as it should be.
+    v.healthy = score <= (cleared ? kUnusualScore : kHealthyScore);
     v.undetermined = !v.healthy;
     if (!v.healthy) rank(v, v.findings);
     v.confidence = v.healthy && baseline ? 1 - score : 0.5;
@@ -169,7 +198,9 @@ Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment*
                            : fmt::format("The picture is outside its healthy range (artifact score {:.2f}), but no subsystem stands out.", score);
     return v;
   }
-  if (experiment && baseline && options.counterfactuals > 0) bisect(trace, *baseline, *experiment, suspects, options, progress, v);
+  // What is proven needs no other suspect to be tested.
+  const std::vector<Finding> tested(suspects.begin(), is_proven(suspects.front()) ? suspects.begin() + 1 : suspects.end());
+  if (experiment && baseline && options.counterfactuals > 0) bisect(trace, *baseline, *experiment, tested, options, progress, v);
   else v.notes.push_back("nothing was rerun: the cause is observed, not proven");
   rank(v, suspects);
   const Finding* chosen = &suspects.front();

@@ -29,7 +29,7 @@ Verdict refusal(const Error& error);
 // What cures a cause, and what usually triggers it.
 struct CauseInfo {
   const char* cause;
-  const char* trigger;
+  const char* trigger;     // empty: the subsystem where it broke
   const char* remedy;
 };
 const CauseInfo& cause_info(const std::string& cause);   // all fields empty for an unknown cause

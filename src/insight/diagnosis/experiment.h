@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "common/api/generate_request.h"
 #include "common/api/interventions.h"
 #include "common/trace/trace.h"
 
@@ -18,6 +19,8 @@ class Experiment {
   };
   // `change` replaces the interventions of the base run. Throws Error when the run fails.
   virtual Outcome rerun(const TraceReader& base, const Interventions& change) = 0;
+  // Runs another request on the base run's model as it is now, without the base run's adapters and pictures. The request's model is ignored.
+  virtual Outcome ask(const TraceReader& base, const GenerateRequest& request, const Interventions& change) = 0;
 };
 
 // The run's own interventions with its initial noise turned by `size` (0..1) towards other noise.

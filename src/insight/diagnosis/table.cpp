@@ -14,11 +14,18 @@ DetectorEntry too_few_steps();
 DetectorEntry channel_drift();
 DetectorEntry activations_detector();
 DetectorEntry decoder_mismatch();
+DetectorEntry known_answers();
+DetectorEntry changed_tokens();
+DetectorEntry misled_timestep();
+DetectorEntry decoder_handoff();
+DetectorEntry guidance_weak();
+DetectorEntry untrained_size();
+DetectorEntry negative_repeats();
 
 const std::vector<DetectorEntry>& detector_table() {
-  static const std::vector<DetectorEntry> table = {non_finite(),         prediction_type(), latent_scale(),  truncated_prompt(),
-                                                   unknown_words(),      attention_collapse(), guidance_burn(), too_few_steps(),
-                                                   channel_drift(),      activations_detector(), decoder_mismatch()};
+  static const std::vector<DetectorEntry> table = {
+      non_finite(),       prediction_type(), latent_scale(),  untrained_size(), changed_tokens(),       truncated_prompt(), unknown_words(),   negative_repeats(), attention_collapse(),
+      guidance_burn(),    guidance_weak(),   too_few_steps(), misled_timestep(), channel_drift(),       activations_detector(), decoder_mismatch(), decoder_handoff(), known_answers()};
   return table;
 }
 

@@ -90,6 +90,10 @@ std::optional<Treatment> other_prediction(Input in) {
 }
 
 std::optional<Treatment> calibrated_latent_scale(Input in) {
+  if (const Evidence* gain = in.evidence("decoder.latent_gain"); gain && gain->value > 0) {
+    in.change.latent_scale = in.change.latent_scale.value_or(1.0) / gain->value;
+    return named(fmt::format("latents times {:.4g} before decoding", 1 / gain->value), in.change);
+  }
   const Evidence* factor = in.evidence("decoder.scaling_factor");
   if (!factor || !factor->low || !factor->high || !(*factor->low + *factor->high > 0)) return {};
   const double scale = factor->value * 2 / (*factor->low + *factor->high);

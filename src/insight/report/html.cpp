@@ -7,8 +7,8 @@ namespace safelight {
 
 std::string_view safelight_viewer_html();  // embedded by the build
 
-std::string report_html(const std::vector<Json>& runs) {
-  const std::string data = Json{{"runs", runs}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+std::string report_html(const Json& page) {
+  const std::string data = page.dump(-1, ' ', false, Json::error_handler_t::replace);
   std::string safe;
   safe.reserve(data.size());
   for (const char c : data) {

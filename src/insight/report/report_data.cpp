@@ -1,28 +1,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/base/error.h"
-#include "common/base/io.h"
+#include "insight/report/data_url.h"
 #include "insight/report/report.h"
+#include "insight/report/verdict_page.h"
 
 namespace safelight {
 namespace {
-
-std::string base64(std::string_view bytes) {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t v = 0;
-    for (std::size_t k = 0; k < 3; ++k) v = v << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k) out += i + k > bytes.size() ? '=' : kDigits[v >> (18 - 6 * k) & 63];
-  }
-  return out;
-}
-
-Json picture(const std::filesystem::path& file) {
-  if (!std::filesystem::exists(file)) return nullptr;
-  return "data:image/png;base64," + base64(read_file(file));
-}
 
 Json number(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }
 
@@ -47,8 +31,9 @@ Json maps_of(const TraceReader& run) {
   Json out = Json::array();
   for (const MapInfo& m : run.maps()) {
     Json rows = Json::array(), peaks = Json::array();
-    for (std::int64_t row = 0; row < m.rows; ++row) {
-      const std::vector<float> values = row < run.steps_done() || m.rows == 1 ? run.map_row(m.name, row) : std::vector<float>();
+    const std::int64_t first = m.rows == 1 ? 0 : run.first_step(), last = m.rows == 1 ? 1 : std::min<std::int64_t>(m.rows, first + run.steps_done());
+    for (std::int64_t row = first; row < last; ++row) {
+      const std::vector<float> values = run.map_row(m.name, row);
       float peak = 0;
       for (const float v : values) peak = std::isfinite(v) ? std::max(peak, v) : peak;
       std::string bytes(values.size(), '\0');
@@ -62,37 +47,24 @@ Json maps_of(const TraceReader& run) {
   return out;
 }
 
-Json verdict_of(const TraceReader& run) {
-  if (!run.run().contains("verdict") || !run.run()["verdict"].is_object()) return nullptr;
-  Json verdict = run.run()["verdict"];
-  for (Json& c : verdict["counterfactuals"]) {
-    Json after = Json::array(), sham = Json::array();
-    for (const Json& r : c["runs"]) after.push_back(picture(std::filesystem::path(r.get<std::string>()) / "image-0.png"));
-    for (const Json& r : c["sham_runs"]) sham.push_back(picture(std::filesystem::path(r.get<std::string>()) / "image-0.png"));
-    c["after_images"] = after;
-    c["sham_images"] = sham;
-  }
-  return verdict;
-}
-
 }  // namespace
 
-Json report_run(const TraceReader& run, const Baseline* baseline) {
+Json report_run(const TraceReader& run, const Baseline* baseline, const std::filesystem::path& page_directory) {
   const Json& r = run.run();
   Json images = Json::array(), previews = Json::array(), timesteps = Json::array();
   for (const std::string& name : run.image_names())
-    if (name.find('/') == std::string::npos) images.push_back(picture(run.directory() / name));
+    if (name.find('/') == std::string::npos) images.push_back(picture_url(run.directory() / name));
   for (int i = 0; i < run.steps_done(); ++i) {
-    previews.push_back(picture(run.directory() / ("preview-" + std::to_string(i) + ".png")));
+    previews.push_back(picture_url(run.directory() / ("preview-" + std::to_string(run.first_step() + i) + ".png")));
     timesteps.push_back(number(run.nodes()[static_cast<std::size_t>(i)].timestep));
   }
   const Json facts = r.value("facts", Json::object());
   const Json planned = facts.contains("scheduler") ? facts["scheduler"].value("steps_planned", Json(0)) : Json(0);
   Json weights = Json::array();
   for (const Json& w : r.value("weights", Json::array())) weights.push_back({{"component", w.value("component", "")}, {"file", w.value("file", "")}, {"sha256", w.value("sha256", "")}});
-  return {{"id", r.value("id", "")}, {"status", r.value("status", "")}, {"error", r.value("error", "")}, {"steps_done", run.steps_done()}, {"steps_planned", planned},
+  return {{"id", r.value("id", "")}, {"status", r.value("status", "")}, {"error", r.value("error", "")}, {"first_step", run.first_step()}, {"steps_done", run.steps_done()}, {"steps_planned", planned},
           {"images", images}, {"previews", previews}, {"timesteps", timesteps}, {"series", series_of(run, baseline)}, {"maps", maps_of(run)},
-          {"verdict", verdict_of(run)}, {"resolved", r.value("resolved", r.value("request", Json::object()))}, {"environment", r.value("environment", Json::object())},
+          {"verdict", verdict_page(run, page_directory)}, {"resolved", r.value("resolved", r.value("request", Json::object()))}, {"environment", r.value("environment", Json::object())},
           {"weights", weights}, {"stages", r.value("stages", Json::array())}, {"probe_cost", r.value("probe_cost", Json(nullptr))},
           {"interventions", r.value("interventions", Json::object())}};
 }
