@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/lab/console.h"
+#include "apps/console/console.h"
 #include "engine/facade/engine.h"
 
 namespace safelight::app {
@@ -34,7 +34,6 @@ Command runs_command(CLI::App& app, Context& context);
 Command models_command(CLI::App& app, Context& context);
 Command list_command(CLI::App& app, Context& context);
 Command sweep_command(CLI::App& app, Context& context);
-Command text_command(CLI::App& app, Context& context);
 Command lab_calibrate(CLI::App& lab, Context& context);
 Command lab_eval(CLI::App& lab, Context& context);
 Command lab_card(CLI::App& lab, Context& context);

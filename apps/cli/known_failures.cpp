@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "apps/lab/console.h"
+#include "apps/console/console.h"
 #include "insight/signatures/search.h"
 
 namespace safelight::app {

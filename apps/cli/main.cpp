@@ -1,5 +1,6 @@
 // safelight: the command line. Parses, runs one command, turns errors into an exit status.
 #include "apps/cli/context.h"
+#include "apps/finish/commands.h"
 #include "apps/lab/lab.h"
 #include "common/base/error.h"
 #include "common/formats/png.h"
@@ -28,7 +29,7 @@ int run(int argc, char** argv) {
   std::vector<Command> commands = {generate_command(parser, context), diagnose_command(parser, context), report_command(parser, context),
                                    replay_command(parser, context),   runs_command(parser, context),     models_command(parser, context),
                                    list_command(parser, context),     sweep_command(parser, context),    compare_command(parser, context),
-                                    text_command(parser, context)};
+                                   text_command(parser, context.common), upscale_command(parser, context.common, upscalers())};
   CLI::App* lab = parser.add_subcommand("lab", "The laboratory: train, eval, card, calibrate, assay, knobs, verify, record");
   lab->require_subcommand(1);
   for (Command c : {lab_train(*lab, context.common, [](const Image& image) { return encode_png(image, {}); }), lab_record(*lab, context.common), lab_verify(*lab, context.common), lab_calibrate(*lab, context), lab_eval(*lab, context), lab_card(*lab, context), lab_assay(*lab, context), lab_knobs(*lab, context), lab_evidence(*lab, context)})

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "apps/lab/console.h"
+#include "apps/console/console.h"
 #include "apps/lab/training_look.h"
 
 namespace safelight::app {

@@ -17,8 +17,9 @@ struct Unref {
 };
 using Vips = std::unique_ptr<VipsImage, Unref>;
 
-Vips checked(int status, VipsImage* image) {
-  if (status == 0) return Vips(image);
+// `image` by reference: it is set by the call that makes `status`, which may come after the other arguments are evaluated.
+Vips checked(int status, VipsImage* const& image) {
+  if (status == 0 && image) return Vips(image);
   const std::string why = vips_error_buffer();
   vips_error_clear();
   throw Error(ErrorCode::internal, "libvips could not resize the picture: " + why);

@@ -122,6 +122,23 @@ double edge_width(const Raster& ink) {
   return outline > 0 ? 1.27 * between / outline : 1;  // steps along and across count a slanted outline 4/pi too long
 }
 
+bool fills_its_rim(const InkedLine& line) {
+  constexpr int kSamples = 64;
+  constexpr double kFull = 0.75;  // letters leave more than that of some side free; a board's corners may be cut by a wrong angle
+  const double inset = 0.06 * line.place.height + 0.5, half_u = line.place.width / 2 - inset, half_v = line.place.height / 2 - inset;
+  for (const bool across : {false, true})
+    for (const double side : {-1.0, 1.0}) {
+      int full = 0;
+      for (int i = 0; i < kSamples; ++i) {
+        const double t = (2 * i + 1.0) / kSamples - 1;
+        const auto [x, y] = across ? line.place.to_picture(side * half_u, t * half_v) : line.place.to_picture(t * half_u, side * half_v);
+        full += sampled(line.ink, x - line.box.x, y - line.box.y, 0) >= 0.5F;
+      }
+      if (full < kFull * kSamples) return false;
+    }
+  return true;
+}
+
 LineBox measured_place(const LineBox& old, const Box& box, const std::vector<char>& letters) {
   double low_u = 1e9, high_u = -1e9, low_v = 1e9, high_v = -1e9;
   for (std::size_t i = 0; i < letters.size(); ++i) {
@@ -183,6 +200,10 @@ InkedLine inked(const Image& image, const FoundLine& line) {
   keep_near(static_cast<int>(std::clamp(out.edge_px, std::max(2.0, h / 14), std::max(2.0, h / 5))));
   out.place = measured_place(line.place, out.box, out.letters);
   return out;
+}
+
+bool may_be_writing(const InkedLine& line) {
+  return length(line.ink_delta) >= std::max(6.0, line.board.noise) && !fills_its_rim(line);
 }
 
 Image level_line(const InkedLine& line, int height, double blur_px, bool stretch) {

@@ -28,6 +28,10 @@ struct InkedLine {
 // Measures the line. The board's colour comes from pixels round the letters, by a fit that strangers among them do not move.
 InkedLine inked(const Image& image, const FoundLine& line);
 
+// False for a board with something on it, whose "ink" fills the rim of its own rectangle on all four sides, and for holes in letters, which have the
+// colour of the board (less than its noise and 6 grey levels apart).
+bool may_be_writing(const InkedLine& line);
+
 // The board that fills most of `region`.
 Board fitted_board(const Image& image, const Box& region);
 

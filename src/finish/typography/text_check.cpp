@@ -122,6 +122,7 @@ std::vector<ReadLine> read_lines(TextReader& reader, const Image& image) {
   std::vector<ReadLine> read, out;
   for (const FoundLine& found : find_text_lines(image)) {
     ReadLine line{inked(image, found), {}};
+    if (!may_be_writing(line.line)) continue;
     line.reading = reader.read(line.line);
     if (legible(line.reading)) read.push_back(std::move(line));
   }

@@ -11,7 +11,7 @@ namespace safelight {
 namespace {
 
 constexpr double kMostAngle = 17 * std::numbers::pi / 180;
-constexpr double kMostToneApart = 60;       // grey levels between letters of one line; thin ones look paler
+constexpr std::array kMostToneApart = {60.0, 120.0};  // grey levels between letters of one line: thin ones look paler, smeared ones much paler
 constexpr int kSearchedSide_px = 320;       // smaller pictures are enlarged before letters are looked for
 constexpr double kSearchedPixels = 1.5e6;   // larger ones are reduced
 
@@ -27,14 +27,14 @@ Raster channel(const Image& image, int which) {
 }
 
 // May `b` follow `a` in a line? Letters of one line have like heights and lie close together, with centres on a line that is not steep.
-bool neighbours(const LetterRegion& a, const LetterRegion& b) {
+bool neighbours(const LetterRegion& a, const LetterRegion& b, double most_tone_apart) {
   const double high = std::max(a.box.height, b.box.height), low = std::min(a.box.height, b.box.height);
   if (low < 0.42 * high) return false;
   const double ax = a.box.x + a.box.width / 2.0, bx = b.box.x + b.box.width / 2.0, ay = a.box.y + a.box.height / 2.0, by = b.box.y + b.box.height / 2.0;
   const double gap = std::max(a.box.x, b.box.x) - std::min(a.box.right(), b.box.right());
   if (gap > 1.1 * high || gap < -0.35 * std::min(a.box.width, b.box.width)) return false;
   if (std::abs(ay - by) > std::tan(kMostAngle) * std::abs(ax - bx) + 0.28 * high) return false;
-  return std::abs(a.tone - b.tone) < kMostToneApart;
+  return std::abs(a.tone - b.tone) < most_tone_apart;
 }
 
 struct Groups {
@@ -107,17 +107,19 @@ struct Proposal {
 
 void propose(const Raster& raster, int delta, bool bright, std::vector<Proposal>& out) {
   const std::vector<LetterRegion> regions = letter_regions(raster, delta);
-  Groups groups(regions.size());
-  for (std::size_t i = 0; i < regions.size(); ++i)
-    for (std::size_t j = 0; j < i; ++j)
-      if (neighbours(regions[i], regions[j])) groups.join(static_cast<int>(i), static_cast<int>(j));
-  std::map<int, std::vector<const LetterRegion*>> members;
-  for (std::size_t i = 0; i < regions.size(); ++i) members[groups.find(static_cast<int>(i))].push_back(&regions[i]);
-  for (const auto& [representative, group] : members) {
-    Proposal p{fitted(group, raster.width), static_cast<int>(group.size()), bright, {}};
-    if (!may_be_line(p.place, group.size())) continue;
-    for (const LetterRegion* r : group) p.pixels.insert(p.pixels.end(), r->pixels.begin(), r->pixels.end());
-    out.push_back(std::move(p));
+  for (const double tone : kMostToneApart) {
+    Groups groups(regions.size());
+    for (std::size_t i = 0; i < regions.size(); ++i)
+      for (std::size_t j = 0; j < i; ++j)
+        if (neighbours(regions[i], regions[j], tone)) groups.join(static_cast<int>(i), static_cast<int>(j));
+    std::map<int, std::vector<const LetterRegion*>> members;
+    for (std::size_t i = 0; i < regions.size(); ++i) members[groups.find(static_cast<int>(i))].push_back(&regions[i]);
+    for (const auto& [representative, group] : members) {
+      Proposal p{fitted(group, raster.width), static_cast<int>(group.size()), bright, {}};
+      if (!may_be_line(p.place, group.size())) continue;
+      for (const LetterRegion* r : group) p.pixels.insert(p.pixels.end(), r->pixels.begin(), r->pixels.end());
+      out.push_back(std::move(p));
+    }
   }
 }
 

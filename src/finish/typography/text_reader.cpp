@@ -18,6 +18,8 @@ TextReader::TextReader() : impl_(std::make_unique<Impl>()) {
   if (impl_->api.Init(nullptr, "eng", tesseract::OEM_LSTM_ONLY, nullptr, 0, &names, &values, false) != 0)
     throw Error(ErrorCode::unavailable, "Tesseract finds no English model: install the package tesseract-ocr-eng");
   impl_->api.SetVariable("debug_file", "/dev/null");
+  // Lines come dark on white. Light on dark in one of them is a board with holes where its letters are, and must not be read for them.
+  impl_->api.SetVariable("tessedit_do_invert", "0");
   impl_->api.SetPageSegMode(tesseract::PSM_SINGLE_LINE);
 }
 

@@ -8,7 +8,6 @@
 #include <random>
 
 #include "common/base/error.h"
-#include "common/measure/image_statistics.h"
 #include "common/measure/picture_difference.h"
 
 namespace safelight {
@@ -22,11 +21,27 @@ Image scene(double sigma, int step, double soft = 1) {
   for (int y = 0; y < 160; ++y)
     for (int x = 0; x < 160; ++x)
       for (int c = 0; c < 3; ++c) {
-        const double disc = std::clamp(0.5 + (30 - std::hypot(x - 100, y - 60)) / soft, 0.0, 1.0);
+        const double t = std::clamp(0.5 + (30 - std::hypot(x - 100, y - 60)) / soft, 0.0, 1.0), disc = t * t * (3 - 2 * t);
         const double clean = (60 + 0.15 * x + 0.07 * y) * (1 - disc) + (200 - 40 * c) * disc;
         out.pixels.push_back(static_cast<std::uint8_t>(std::lround(std::clamp(std::round((clean + sigma * noise(random)) / step) * step, 0.0, 255.0))));
       }
   return out;
+}
+
+// The steepest step across the disc's rim, grey levels a pixel, mean over rays from its centre. (`sharpness` of the statistics is a percentile over the
+// whole picture, of which this rim is under a hundredth.)
+double rim_steepness(const Image& image) {
+  double sum = 0;
+  for (int ray = 0; ray < 64; ++ray) {
+    const auto value = [&](double r) {
+      const double a = ray * 2 * M_PI / 64;
+      return image.pixels[3 * (static_cast<std::size_t>(60 + r * std::sin(a)) * 160 + static_cast<std::size_t>(100 + r * std::cos(a)))];
+    };
+    int steepest = 0;
+    for (int r = 22; r < 38; ++r) steepest = std::max(steepest, std::abs(value(r + 1) - value(r)));
+    sum += steepest / 64.0;
+  }
+  return sum;
 }
 
 TEST(PostFilter, DenoiseTakesNoiseAndLeavesEdges) {
@@ -34,19 +49,19 @@ TEST(PostFilter, DenoiseTakesNoiseAndLeavesEdges) {
   EXPECT_GT(psnr_db(filtered, clean), psnr_db(noisy, clean) + 5);
   const FilterEffect effect = filter_effect(noisy, filtered);
   EXPECT_LT(effect.noise[1], 0.4 * effect.noise[0]);
-  EXPECT_GT(image_statistics(filtered).sharpness, 0.9 * image_statistics(clean).sharpness);
+  EXPECT_GT(rim_steepness(filtered), 0.9 * rim_steepness(clean));
 }
 
 TEST(PostFilter, DebandTakesStepsAndLeavesEdges) {
   const Image clean = scene(0, 1), banded = scene(0, 3), filtered = post_filtered(banded, {.deband = 3});
   EXPECT_GT(psnr_db(filtered, clean), psnr_db(banded, clean) + 1);
   EXPECT_LT(mean_difference(filtered, clean), mean_difference(banded, clean));
-  EXPECT_GT(image_statistics(filtered).sharpness, 0.98 * image_statistics(banded).sharpness);
+  EXPECT_GT(rim_steepness(filtered), 0.98 * rim_steepness(banded));
 }
 
 TEST(PostFilter, SharpenNarrowsSoftEdgesWithoutHalos) {
   const Image soft = scene(0, 1, 5), filtered = post_filtered(soft, {.sharpen = 1.5});
-  EXPECT_GT(image_statistics(filtered).sharpness, 1.03 * image_statistics(soft).sharpness);
+  EXPECT_GT(rim_steepness(filtered), 1.1 * rim_steepness(soft));
   EXPECT_GT(psnr_db(filtered, scene(0, 1, 1)), psnr_db(soft, scene(0, 1, 1)));
   EXPECT_LE(*std::max_element(filtered.pixels.begin(), filtered.pixels.end()), *std::max_element(soft.pixels.begin(), soft.pixels.end()));
 }

@@ -1,4 +1,4 @@
-#include "apps/lab/console.h"
+#include "apps/console/console.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -5,7 +5,8 @@
 #include <cstdio>
 #include <numbers>
 
-#include "apps/cli/context.h"
+#include "apps/finish/commands.h"
+#include "apps/finish/picture_file.h"
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/sha256.h"
@@ -17,7 +18,6 @@
 namespace safelight::app {
 namespace {
 
-constexpr std::uint64_t kMostPixels = 40'000'000, kMostBytes = std::uint64_t{256} << 20;
 constexpr std::size_t kLongestText = 200, kMostTexts = 16;
 
 struct Arguments {
@@ -26,33 +26,43 @@ struct Arguments {
   bool plan_ahead = false;
 };
 
-struct Opened {
-  std::string bytes;
-  Image image;
-  PngText text;
+struct Opened : PictureFile {
   std::vector<std::string> intended;
 };
 
-std::string intended_text(const std::string& given) {
+// `what`: the text in an error, "--text" or where else it comes from.
+std::string intended_text(const std::string& given, const std::string& what) {
   const std::string text = collapse_blanks(given);
-  if (text.empty()) throw Error(ErrorCode::invalid_argument, "--text is empty; give the words that the picture should show, or leave --text out to use the quotes of its prompt");
-  if (text.size() > kLongestText) throw Error(ErrorCode::invalid_argument, fmt::format("--text has {} bytes; a text on a picture may have {}", text.size(), kLongestText));
-  if (as_utf8(text) != text) throw Error(ErrorCode::invalid_argument, "--text is not UTF-8");
-  if (std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; })) throw Error(ErrorCode::invalid_argument, "--text holds control characters; give one line of words");
+  if (text.empty()) throw Error(ErrorCode::invalid_argument, what + " is empty; give the words that the picture should show, or leave --text out to use the quotes of its prompt");
+  if (text.size() > kLongestText) throw Error(ErrorCode::invalid_argument, fmt::format("{} has {} bytes; a text on a picture may have {}", what, text.size(), kLongestText));
+  if (as_utf8(text) != text) throw Error(ErrorCode::invalid_argument, what + " is not UTF-8");
+  if (std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; })) throw Error(ErrorCode::invalid_argument, what + " holds control characters; give one line of words");
   return text;
 }
 
 // The picture, and what it should say: --text, else the quotes of the prompt in its parameters.
 Opened open(const Arguments& a) {
+  Opened o{open_picture(a.image), {}};
   const std::string where = "'" + a.image + "'";
-  Opened o;
-  o.bytes = read_file(a.image, kMostBytes);
-  o.image = decode_png(o.bytes, where, &o.text, kMostPixels);
-  if (a.texts.size() > kMostTexts) throw Error(ErrorCode::invalid_argument, fmt::format("{} texts; at most {} are looked for in one picture", a.texts.size(), kMostTexts));
-  for (const std::string& text : a.texts) o.intended.push_back(intended_text(text));
-  if (a.texts.empty())
-    if (const auto parameters = picture_parameters(o.text, where)) o.intended = quoted_texts(parameters->request.prompt);
+  std::vector<std::string> texts = a.texts;
+  if (texts.empty())
+    if (const auto parameters = picture_parameters(o.text, where)) texts = quoted_texts(parameters->request.prompt);
+  if (texts.size() > kMostTexts) throw Error(ErrorCode::invalid_argument, fmt::format("{} texts; at most {} are looked for in one picture", texts.size(), kMostTexts));
+  for (const std::string& text : texts) o.intended.push_back(intended_text(text, a.texts.empty() ? "a quote in the prompt of " + where : "--text"));
   return o;
+}
+
+// Throws Error(unsupported) for a text that no font can write as a whole, and names the letters that none has.
+void require_letters(const Typesetter& typesetter, const std::string& text) {
+  const auto writable = [&](const std::string& t) { return std::any_of(typesetter.faces().begin(), typesetter.faces().end(), [&](const Face& f) { return typesetter.can_write(t, f); }); };
+  if (writable(text)) return;
+  std::string missing;
+  for (std::size_t at = 0, end = 0; at < text.size(); at = end) {
+    for (end = at + 1; end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80;) ++end;
+    if (const std::string letter = text.substr(at, end - at); letter != " " && !writable(letter)) missing += (missing.empty() ? "'" : ", '") + letter + "'";
+  }
+  throw Error(ErrorCode::unsupported, "no installed font can write '" + text + "'" + (missing.empty() ? " as a whole" : ": none has " + missing) + "; fonts that are used: " + typesetter.faces()[0].name() + " and " +
+                                          std::to_string(typesetter.faces().size() - 1) + " others of DejaVu, Liberation, Roboto and Noto");
 }
 
 Json box_json(const Box& b) { return {b.x, b.y, b.width, b.height}; }
@@ -107,6 +117,7 @@ int fix(const Arguments& a, bool json) {
   Opened o = open(a);
   TextReader reader;
   const Typesetter typesetter;
+  for (const std::string& text : o.intended) require_letters(typesetter, text);
   const FixedPicture result = a.plan_ahead ? write_text(reader, typesetter, o.image, o.intended, regions) : fix_text(reader, typesetter, o.image, o.intended, {.limit = limit});
   const bool changed = std::any_of(result.fixes.begin(), result.fixes.end(), [](const TextFix& f) { return f.changed; });
   Json fixes = Json::array();
@@ -125,7 +136,7 @@ int fix(const Arguments& a, bool json) {
 
 }  // namespace
 
-Command text_command(CLI::App& app, Context& context) {
+Command text_command(CLI::App& app, const Common& common) {
   auto a = std::make_shared<Arguments>();
   CLI::App* c = app.add_subcommand("text", "What a picture says, read without a dictionary, and repaired");
   c->require_subcommand(1);
@@ -139,7 +150,7 @@ Command text_command(CLI::App& app, Context& context) {
   fixer->add_option("--limit", a->limit, "how far a repair may go: " + fmt::format("{}", fmt::join(kFixLimits, ", ")));
   fixer->add_flag("--plan-ahead", a->plan_ahead, "the picture was made with an empty place for the text: writes it there");
   fixer->add_option("--region", a->regions, "with --plan-ahead: the place, x,y,width,height, once per text; else the emptiest one")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  return {c, [a, fixer, &context] { return fixer->parsed() ? fix(*a, context.common.json) : check(*a, context.common.json); }};
+  return {c, [a, fixer, &common] { return fixer->parsed() ? fix(*a, common.json) : check(*a, common.json); }};
 }
 
 }  // namespace safelight::app
