@@ -2,6 +2,7 @@
 #include "apps/cli/context.h"
 #include "apps/cli/local_provider.h"
 #include "apps/console/program.h"
+#include "apps/finish/commands.h"
 #include "apps/lab/lab.h"
 #include "apps/service/commands.h"
 #include "common/formats/png.h"
@@ -23,7 +24,8 @@ int run(int argc, char** argv) {
   std::vector<Command> commands = {generate_command(parser, context), diagnose_command(parser, context), report_command(parser, context),
                                    replay_command(parser, context),   runs_command(parser, context),     models_command(parser, context),
                                    list_command(parser, context, service), run_command(parser, service),      approve_command(parser, service),
-                                   sweep_command(parser, context),    compare_command(parser, context)};
+                                   sweep_command(parser, context),    compare_command(parser, context),  text_command(parser, context.common),
+                                   upscale_command(parser, context.common, upscalers())};
   CLI::App* lab = parser.add_subcommand("lab", "The laboratory: train, eval, card, calibrate, assay, evidence, knobs, verify, record, bench");
   lab->require_subcommand(1);
   for (Command c : {lab_train(*lab, context.common, [](const Image& image) { return encode_png(image, {}); }), lab_record(*lab, context.common), lab_verify(*lab, context.common), lab_bench(*lab, context.common), lab_calibrate(*lab, context), lab_eval(*lab, context), lab_card(*lab, context), lab_assay(*lab, context), lab_knobs(*lab, context), lab_evidence(*lab, context)})

@@ -1,0 +1,13 @@
+#include "finish/resize/upscaler.h"
+
+namespace safelight {
+
+UpscalerEntry lanczos();
+
+std::vector<UpscalerEntry> upscalers() {
+  return {
+      lanczos(),
+  };
+}
+
+}  // namespace safelight
