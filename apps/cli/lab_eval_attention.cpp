@@ -60,6 +60,29 @@ double overlap(const double* map, const std::vector<double>& covered) {
   return static_cast<double>(both) / either;
 }
 
+// The share of a map's attention that falls on the mask.
+double share_on(const double* map, const std::vector<double>& covered) {
+  double on = 0, all = 1e-12;
+  for (std::size_t i = 0; i < covered.size(); ++i) on += map[i] * covered[i], all += map[i];
+  return on / all;
+}
+
+using Measure = double (*)(const double* map, const std::vector<double>& covered);
+
+std::vector<double> measured(const TraceReader& run, int side, std::vector<NounMask> nouns, int from_step, Measure measure) {
+  const std::optional<TokenMaps> maps = read_maps(run, from_step);
+  if (!maps) return {};
+  std::vector<double> out;
+  const std::size_t cells = maps->height * maps->width;
+  for (std::size_t token = 0; token < maps->labels.size(); ++token) {
+    const auto noun = std::find_if(nouns.begin(), nouns.end(), [&](const NounMask& n) { return n.noun == maps->labels[token]; });
+    if (noun == nouns.end()) continue;
+    if (!noun->mask.empty()) out.push_back(measure(maps->sum.data() + token * cells, brought_to(noun->mask, side, maps->height, maps->width)));
+    nouns.erase(noun);
+  }
+  return out;
+}
+
 // Everything that was seen for one claim; empty when nothing was.
 std::vector<std::uint8_t> mask_of(int claim, const SeenScene& scene, const CheckResult& check) {
   std::vector<std::uint8_t> out;
@@ -75,19 +98,9 @@ std::vector<std::uint8_t> mask_of(int claim, const SeenScene& scene, const Check
 
 }  // namespace
 
-std::vector<double> noun_overlaps(const TraceReader& run, int side, std::vector<NounMask> nouns, int from_step) {
-  const std::optional<TokenMaps> maps = read_maps(run, from_step);
-  if (!maps) return {};
-  std::vector<double> out;
-  const std::size_t cells = maps->height * maps->width;
-  for (std::size_t token = 0; token < maps->labels.size(); ++token) {
-    const auto noun = std::find_if(nouns.begin(), nouns.end(), [&](const NounMask& n) { return n.noun == maps->labels[token]; });
-    if (noun == nouns.end()) continue;
-    if (!noun->mask.empty()) out.push_back(overlap(maps->sum.data() + token * cells, brought_to(noun->mask, side, maps->height, maps->width)));
-    nouns.erase(noun);
-  }
-  return out;
-}
+std::vector<double> noun_overlaps(const TraceReader& run, int side, std::vector<NounMask> nouns, int from_step) { return measured(run, side, std::move(nouns), from_step, overlap); }
+
+std::vector<double> noun_shares(const TraceReader& run, int side, std::vector<NounMask> nouns, int from_step) { return measured(run, side, std::move(nouns), from_step, share_on); }
 
 std::vector<double> attention_overlaps(const TraceReader& run, const SeenScene& scene, const PromptClaims& claims, const CheckResult& check) {
   std::vector<NounMask> nouns;

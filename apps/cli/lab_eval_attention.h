@@ -20,7 +20,10 @@ struct NounMask {
 // from `from_step` on, and the mask, brought to the map's resolution, are both cut at the area of the mask. Empty without maps.
 std::vector<double> noun_overlaps(const TraceReader& run, int side, std::vector<NounMask> nouns, int from_step = 0);
 
-// The same for what was seen in the picture: per noun of the prompt for which something was seen.
+// The share (0 .. 1) of each noun's attention that falls on its mask, as above. Unlike the overlap it falls when a map only becomes flatter.
+std::vector<double> noun_shares(const TraceReader& run, int side, std::vector<NounMask> nouns, int from_step = 0);
+
+// The same as noun_overlaps for what was seen in the picture: per noun of the prompt for which something was seen.
 std::vector<double> attention_overlaps(const TraceReader& run, const SeenScene& scene, const PromptClaims& claims, const CheckResult& check);
 
 }  // namespace safelight::app

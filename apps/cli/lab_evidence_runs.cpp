@@ -7,6 +7,7 @@
 
 #include "apps/cli/lab_eval_attention.h"
 #include "bridge/diagnosis.h"
+#include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/formats/png.h"
 #include "engine/training/recipe.h"
@@ -19,7 +20,7 @@ namespace safelight::app {
 namespace {
 
 constexpr std::array kFactors = {0.7, 0.5, 0.35, 0.2, 0.1, 0.0};
-constexpr std::array kAmounts = {-0.2, -0.1, -0.05, 0.05, 0.1, 0.2};
+constexpr std::array kAmounts = {-0.1, -0.05, -0.02, 0.02, 0.05, 0.1};   // each at every step of the last third
 constexpr std::array kStepCounts = {40, 20, 12, 8, 5, 3};
 constexpr double kStrength = 0.8;   // of image-to-image: the scene's layout stays, its look is painted anew
 
@@ -109,14 +110,14 @@ std::vector<CollapsePoint> EvidenceRuns::collapses() {
     request.seed = plan_.seed + static_cast<std::uint64_t>(scene);
     const TraceReader alone = run(request, {});
     const int from = alone.steps_done() / 3;
-    const double entropy = mean_from(alone.scalar("attention.routing_entropy"), from), agreement = mean(noun_overlaps(alone, world.image_px, sample.nouns, from));
+    const double entropy = mean_from(alone.scalar("attention.routing_entropy"), from), agreement = mean(noun_shares(alone, world.image_px, sample.nouns, from));
     advance("attention left alone");
     for (const double factor : kFactors) {
       Interventions change;
       change.attention.push_back({.steps = {from, -1}, .factor = factor, .layers = "", .cross = true, .token = -1});
       const TraceReader flat = run(request, change);
       out.push_back({scene, factor, mean_from(flat.scalar("attention.routing_entropy"), from) - entropy,
-                     agreement - mean(noun_overlaps(flat, world.image_px, sample.nouns, from))});
+                     agreement - mean(noun_shares(flat, world.image_px, sample.nouns, from))});
       advance("attention flattened");
     }
   }
@@ -127,8 +128,9 @@ std::vector<CollapsePoint> EvidenceRuns::collapses() {
 std::vector<PushPoint> EvidenceRuns::pushes() {
   const auto model = context_.engine().open(plan_.model, "float32");
   const SceneOptions world = world_of(context_.engine().find_model(plan_.model));
-  std::vector<std::vector<double>> cheap;
-  for (const auto& row : model->latent_to_rgb) cheap.push_back({row[0], row[1], row[2]});
+  const auto baseline = read_baseline(context_.engine().find_model(plan_.model));
+  if (!baseline || baseline->channel_to_rgb.empty())
+    throw Error(ErrorCode::unsupported, "'" + plan_.model + "' has no measured colours of its latent channels; run `safelight lab calibrate " + plan_.model + "` first");
   std::vector<PushPoint> out;
   for (int scene = 0; scene < plan_.scenes; ++scene) {
     GenerateRequest request;
@@ -136,7 +138,7 @@ std::vector<PushPoint> EvidenceRuns::pushes() {
     request.prompt = sample_of(world, *model, plan_.seed, scene).prompt;
     request.seed = plan_.seed + static_cast<std::uint64_t>(scene);
     const TraceReader alone = run(request, {});
-    const int from = alone.steps_done() / 3;
+    const int from = alone.steps_done() * 2 / 3;
     advance("latents left alone");
     for (int channel = 0; channel < static_cast<int>(model->denoiser->latent_channels()); ++channel)
       for (const double amount : kAmounts) {
@@ -144,7 +146,7 @@ std::vector<PushPoint> EvidenceRuns::pushes() {
         change.latents.push_back({.steps = {from, -1}, .channel = channel, .amount = amount});
         const TraceReader pushed = run(request, change);
         PushPoint p{.scene = scene, .channel = channel, .amount = amount, .drift_db = lowest_drift(pushed, channel, from) - lowest_drift(alone, channel, from), .predicted = {}, .measured = {}};
-        if (const auto shift = colour_shift(alone, pushed, cheap)) {
+        if (const auto shift = colour_shift(alone, pushed, baseline->channel_to_rgb)) {
           p.predicted.assign(shift->predicted.begin(), shift->predicted.end());
           p.measured.assign(shift->measured.begin(), shift->measured.end());
           out.push_back(std::move(p));

@@ -14,10 +14,10 @@ struct CollapsePoint {
   int scene = 0;
   double factor = 1;           // of the logits
   double entropy_spike = 0;    // mean routing entropy of the steps concerned, less that of the same run left alone
-  double agreement_lost = 0;   // noun intersection over union of the run left alone, less this one's
+  double agreement_lost = 0;   // share of the nouns' attention on their masks in the run left alone, less this one's
 };
 
-// One latent channel pushed from a third of the way on.
+// One latent channel pushed at every step of the last third.
 struct PushPoint {
   int scene = 0, channel = 0;
   double amount = 0;

@@ -1,4 +1,5 @@
 // safelight: the command line. Lists the commands; apps/console runs the one that was named.
+#include "apps/cli/bench_model.h"
 #include "apps/cli/context.h"
 #include "apps/cli/local_provider.h"
 #include "apps/console/program.h"
@@ -28,7 +29,7 @@ int run(int argc, char** argv) {
                                    upscale_command(parser, context.common, upscalers())};
   CLI::App* lab = parser.add_subcommand("lab", "The laboratory: train, eval, card, calibrate, assay, evidence, knobs, verify, record, bench");
   lab->require_subcommand(1);
-  for (Command c : {lab_train(*lab, context.common, [](const Image& image) { return encode_png(image, {}); }), lab_record(*lab, context.common), lab_verify(*lab, context.common), lab_bench(*lab, context.common), lab_calibrate(*lab, context), lab_eval(*lab, context), lab_card(*lab, context), lab_assay(*lab, context), lab_knobs(*lab, context), lab_evidence(*lab, context)})
+  for (Command c : {lab_train(*lab, context.common, [](const Image& image) { return encode_png(image, {}); }), lab_record(*lab, context.common), lab_verify(*lab, context.common), lab_bench(*lab, context.common, [&](const ModelBench& wanted) { return bench_model(context, wanted); }), lab_calibrate(*lab, context), lab_eval(*lab, context), lab_card(*lab, context), lab_assay(*lab, context), lab_knobs(*lab, context), lab_evidence(*lab, context)})
     commands.push_back(c);
   return run_program(parser, argc, argv, commands, context.common);
 }

@@ -8,9 +8,17 @@
 
 namespace safelight::app {
 
+// Whole pictures of a model, as `lab bench --model` times them.
+struct ModelBench {
+  std::string model, prompt, dtype;   // empty dtype: float32
+  int size_px = 0, batch = 1, steps = 0, rounds = 5;   // 0: the model's own
+};
+// The laboratory alone has no file formats for pictures and leaves it out.
+using ModelBencher = std::function<Json(const ModelBench&)>;
+
 Command lab_train(CLI::App& parent, const Common& common, PictureEncoder encode = {});
 Command lab_record(CLI::App& parent, const Common& common);
-Command lab_bench(CLI::App& parent, const Common& common);
+Command lab_bench(CLI::App& parent, const Common& common, ModelBencher model = {});
 Command lab_verify(CLI::App& parent, const Common& common);
 
 }  // namespace safelight::app

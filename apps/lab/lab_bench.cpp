@@ -9,6 +9,7 @@
 
 #include "apps/lab/bench_ceiling.h"
 #include "apps/lab/bench_shapes.h"
+#include "apps/lab/bench_spread.h"
 #include "apps/lab/lab.h"
 #include "common/base/error.h"
 #include "common/base/memory.h"
@@ -19,20 +20,11 @@ namespace safelight::app {
 namespace {
 
 struct Arguments {
-  std::string architecture = "sd15", dtype;
-  int size = 512, batch = 1, rounds = 5, threads = 0;
+  std::string architecture = "sd15", dtype, model, prompt = "a red circle left of a blue square";
+  int size = 0, batch = 1, steps = 0, rounds = 5, threads = 0;
 };
 
-struct Spread {
-  double median = 0, low = 0, high = 0;
-};
-
-Spread spread_of(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return {v[v.size() / 2], v.front(), v.back()};
-}
-
-Json to_json(const Spread& s) { return {{"median", s.median}, {"low", s.low}, {"high", s.high}}; }
+constexpr int kUsualSize_px = 512;
 
 bool has_bf16() { const auto kernels = flash_kernels(); return std::find(kernels.begin(), kernels.end(), "avx512-bf16") != kernels.end(); }
 
@@ -87,8 +79,8 @@ void tell(const Json& j) {
 int bench(const Arguments& a, const Common& common) {
   at::NoGradGuard no_grad;
   const BenchArchitecture& architecture = bench_architecture(a.architecture);
-  const BenchShape wanted{.size_px = a.size, .batch = a.batch, .dtype = dtype_of(a.dtype), .share_weights = std::string(architecture.name) == "flux"};
-  if (a.size % 64 != 0) throw Error(ErrorCode::invalid_argument, "--size " + std::to_string(a.size) + " is not a multiple of 64");
+  const BenchShape wanted{.size_px = a.size > 0 ? a.size : kUsualSize_px, .batch = a.batch, .dtype = dtype_of(a.dtype), .share_weights = std::string(architecture.name) == "flux"};
+  if (wanted.size_px % 64 != 0) throw Error(ErrorCode::invalid_argument, "--size " + std::to_string(wanted.size_px) + " is not a multiple of 64");
   if (a.threads > 0) at::set_num_threads(a.threads);
   note("making the weights");
   const BenchModel model = architecture.build(wanted);
@@ -118,7 +110,7 @@ int bench(const Arguments& a, const Common& common) {
   const double most = std::max(spread_of(products).median, spread_of(convolutions).median);
   Json stages = Json::object();
   for (const BenchStage& stage : model.stages) stages[stage.name] = stage_json(timed.at(stage.name), most);
-  const Json out = {{"architecture", architecture.name}, {"size", a.size}, {"batch", a.batch}, {"dtype", wanted.dtype == at::kFloat ? "float32" : "bfloat16"}, {"threads", at::get_num_threads()},
+  const Json out = {{"architecture", architecture.name}, {"size", wanted.size_px}, {"batch", a.batch}, {"dtype", wanted.dtype == at::kFloat ? "float32" : "bfloat16"}, {"threads", at::get_num_threads()},
                     {"rounds", a.rounds}, {"parameters", model.parameters}, {"weight_bytes", model.weight_bytes}, {"shared_weights", wanted.share_weights}, {"attention_kernels", flash_kernels()},
                     {"ceiling", {{"product", to_json(spread_of(products))}, {"convolution", to_json(spread_of(convolutions))}, {"copy", to_json(spread_of(copies))}}},
                     {"stages", stages}, {"loaded_bytes", before}, {"peak_bytes", peak}};
@@ -127,18 +119,41 @@ int bench(const Arguments& a, const Common& common) {
   return 0;
 }
 
+void tell_model(const Json& j) {
+  print_line(fmt::format("{} {} x {} px, {} steps, {}: {:.0f} pictures an hour", j["model"].get<std::string>(), j["resolved"]["width"].get<int>(), j["resolved"]["height"].get<int>(),
+                         j["resolved"]["steps"].get<int>(), j["resolved"]["dtype"].get<std::string>(), j["images_per_hour"].get<double>()));
+  for (const auto& [name, s] : j["stages_ms"].items()) print_line(fmt::format("  {:<14} {:>9.2f} ms", name, s["median"].get<double>()));
+  print_line(fmt::format("{:<10} {:>9} {:>22} {:>9} {:>10}", "probes", "ms", "lowest .. highest", "cost", "bytes"));
+  for (const char* level : {"none", "summary", "full"}) {
+    const Json& l = j["levels"][level];
+    print_line(fmt::format("{:<10} {:>9.2f} {:>10.2f} .. {:>8.2f} {:>7.1f} % {:>10.0f}", level, l["ms"]["median"].get<double>(), l["ms"]["low"].get<double>(), l["ms"]["high"].get<double>(),
+                           100 * l["cost"]["median"].get<double>(), l["bytes"].get<double>()));
+  }
+}
+
+int bench_whole(const Arguments& a, const Common& common, const ModelBencher& model) {
+  if (!model) throw Error(ErrorCode::unsupported, "this build has only --architecture");
+  const Json out = model({.model = a.model, .prompt = a.prompt, .dtype = a.dtype == "bf16" ? "bfloat16" : a.dtype, .size_px = a.size, .batch = a.batch, .steps = a.steps, .rounds = a.rounds});
+  if (common.json) print_json(out);
+  else tell_model(out);
+  return 0;
+}
+
 }  // namespace
 
-Command lab_bench(CLI::App& parent, const Common& common) {
+Command lab_bench(CLI::App& parent, const Common& common, ModelBencher model) {
   auto a = std::make_shared<Arguments>();
   CLI::App* c = parent.add_subcommand("bench", "Time a model's stages against the machine's ceiling, measured between the same rounds");
-  c->add_option("--architecture", a->architecture, "shapes of a published model with random weights: sd15, sdxl, sd3, flux");
-  c->add_option("--size", a->size, "pixels of a side")->check(CLI::Range(64, 4096));
+  CLI::Option* named = c->add_option("--model", a->model, "a model by name or directory: whole pictures, and what each probe level costs");
+  c->add_option("--prompt", a->prompt, "what --model paints");
+  c->add_option("--steps", a->steps, "of --model; 0: as recommended")->check(CLI::Range(0, 1000));
+  c->add_option("--architecture", a->architecture, "shapes of a published model with random weights: sd15, sdxl, sd3, flux")->excludes(named);
+  c->add_option("--size", a->size, "pixels of a side; without it 512, or the model's own")->check(CLI::Range(64, 4096));
   c->add_option("--batch", a->batch, "pictures at a time")->check(CLI::Range(1, 64));
   c->add_option("--dtype", a->dtype, "float32 or bfloat16; without it bfloat16 where the processor multiplies it");
   c->add_option("--rounds", a->rounds, "measurements of everything, interleaved")->check(CLI::Range(1, 1000));
   c->add_option("--threads", a->threads, "0: one for each processor")->check(CLI::Range(0, 1024));
-  return {c, [a, &common] { return bench(*a, common); }};
+  return {c, [a, &common, model] { return a->model.empty() ? bench(*a, common) : bench_whole(*a, common, model); }};
 }
 
 }  // namespace safelight::app

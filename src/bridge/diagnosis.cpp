@@ -49,12 +49,55 @@ void store_verdict(const TraceReader& trace, const Verdict& verdict) {
   write_file_atomic(trace.directory() / "run.json", run.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
-Verdict diagnose_run(Engine& engine, const std::filesystem::path& directory, const DiagnoseOptions& options, const DiagnoseProgress& progress) {
-  const TraceReader trace(directory);
+namespace {
+
+// The run that this one went on from, and what this one is in the cascade. An empty directory: it stands alone.
+struct EarlierStage {
+  std::filesystem::path run;
+  std::string own_name;   // of the later stage: refiner or upscaler
+};
+
+EarlierStage earlier_stage(const TraceReader& trace) {
+  const Json request = trace.run().value("request", Json::object()), part = request.value("part", Json::object()), picture = request.value("picture", Json::object());
+  if (const auto from = part.value("from", std::string()); !from.empty()) return {from, "refiner"};
+  const std::filesystem::path file = picture.value("file", std::string());
+  if (file.empty() || !std::filesystem::exists(file.parent_path() / "run.json")) return {};
+  const auto width = [](const Json& run) { return run.value("resolved", Json::object()).value("width", 0); };
+  return {file.parent_path(), width(trace.run()) > width(TraceReader(file.parent_path()).run()) ? "upscaler" : "refiner"};
+}
+
+// Of one stage by itself.
+Verdict diagnose_stage(Engine& engine, const TraceReader& trace, const DiagnoseOptions& options, const DiagnoseProgress& progress) {
   const std::string model = trace.run().contains("resolved") ? trace.run()["resolved"].value("directory", std::string()) : std::string();
   const auto baseline = model.empty() ? std::nullopt : read_baseline(model);
-  EngineExperiment experiment(engine, directory / "counterfactuals");
-  Verdict verdict = diagnose(trace, baseline ? &*baseline : nullptr, std::filesystem::exists(model) ? &experiment : nullptr, options, progress);
+  EngineExperiment experiment(engine, trace.directory() / "counterfactuals");
+  return diagnose(trace, baseline ? &*baseline : nullptr, std::filesystem::exists(model) ? &experiment : nullptr, options, progress);
+}
+
+}  // namespace
+
+// What an earlier stage spoiled no later one can be blamed for, so stages are looked at in their order.
+Verdict diagnose_run(Engine& engine, const std::filesystem::path& directory, const DiagnoseOptions& options, const DiagnoseProgress& progress) {
+  const TraceReader trace(directory);
+  const EarlierStage earlier = earlier_stage(trace);
+  Verdict verdict;
+  bool settled = false;
+  std::string note;
+  if (!earlier.run.empty() && std::filesystem::exists(earlier.run / "run.json")) {
+    DiagnoseOptions alone = options;
+    alone.looks.reset();   // what a person sees is the last picture
+    verdict = diagnose_stage(engine, TraceReader(earlier.run), alone, progress);
+    settled = !verdict.healthy && !verdict.undetermined;
+    if (settled) verdict.notes.push_back("it broke in the first stage ('" + earlier.run.string() + "'); the " + earlier.own_name + " worked on what that left");
+    else note = "the first stage ('" + earlier.run.string() + "') is " + (verdict.healthy ? "healthy" : "undetermined");
+  } else if (!earlier.run.empty()) {
+    note = "the first stage's run ('" + earlier.run.string() + "') is gone; only the " + earlier.own_name + " was looked at";
+  }
+  if (!settled) {
+    verdict = diagnose_stage(engine, trace, options, progress);
+    if (!earlier.run.empty()) verdict.stage = earlier.own_name;
+    if (!note.empty()) verdict.notes.push_back(note);
+  }
   static const SignatureLibrary known;   // the built-in entries: read once a process
   for (const SignatureMatch& m : match_signatures(known, verdict)) verdict.signatures.push_back(m.signature->id);
   store_verdict(trace, verdict);
@@ -87,7 +130,27 @@ std::vector<std::vector<double>> fit_latent_to_rgb(Engine& engine, const Generat
   return rows;
 }
 
-constexpr int kFitRuns = 40, kEditRuns = 100;
+// Central differences of the mean colour at healthy latents [C,h,w] each.
+std::vector<std::vector<double>> channel_derivatives(const Autoencoder& autoencoder, const std::vector<at::Tensor>& latents) {
+  constexpr double kStep = 0.1;   // in units of the latent: small against their spread of about one, large against rounding
+  at::NoGradGuard no_grad;
+  std::vector<std::vector<double>> out;
+  if (latents.empty()) return out;
+  const auto mean_colour = [&](const at::Tensor& z) { return autoencoder.decode(z.unsqueeze(0), {}).clamp(-1, 1).mean({0, 2, 3}).to(at::kDouble); };
+  for (int64_t c = 0; c < latents.front().size(0); ++c) {
+    at::Tensor sum = at::zeros({3}, at::kDouble);
+    for (const at::Tensor& z : latents) {
+      at::Tensor more = z.clone(), less = z.clone();
+      more[c] += kStep;
+      less[c] -= kStep;
+      sum += (mean_colour(more) - mean_colour(less)) * (127.5 / (2 * kStep * static_cast<double>(latents.size())));
+    }
+    out.push_back({sum[0].item<double>(), sum[1].item<double>(), sum[2].item<double>()});
+  }
+  return out;
+}
+
+constexpr int kFitRuns = 40, kEditRuns = 100, kDerivativeRuns = 20;
 
 // The first is asked at the recommended setting, with and without cross-attention; the others, for their words, in few steps.
 std::vector<KnownAnswer> record_known_answers(Engine& engine, const GenerateRequest& base, const std::filesystem::path& scratch, const std::vector<std::string>& prompts) {
@@ -149,6 +212,12 @@ Baseline calibrate(Engine& engine, const std::string& model, const std::filesyst
   for (int i = 0; i < options.runs; ++i) healthy.push_back(one(i));
   Baseline b = build_baseline(healthy);
   for (const auto& row : components->latent_to_rgb) b.latent_to_rgb.push_back({row[0], row[1], row[2]});
+  std::vector<at::Tensor> latents;
+  for (std::size_t i = 0; i < std::min<std::size_t>(healthy.size(), kDerivativeRuns); ++i) {
+    const StoredTensor z = healthy[i].final_latent();
+    if (!z.values.empty()) latents.push_back(at::tensor(z.values, at::kFloat).view(z.shape));
+  }
+  b.channel_to_rgb = channel_derivatives(*components->autoencoder, latents);
   b.known_answers = record_known_answers(engine, base, scratch, prompts);
   EngineExperiment experiment(engine, scratch / "edits");
   std::vector<double> moves;

@@ -100,7 +100,7 @@ Baseline build_baseline(const std::vector<TraceReader>& runs) {
 
 Json to_json(const Baseline& b) {
   Json json = {{"format", "safelight-baseline/1"}, {"runs", b.runs}, {"false_alarm_rate", b.false_alarm_rate},
-               {"false_alarm_runs", b.false_alarm_runs}, {"latent_to_rgb", b.latent_to_rgb},
+               {"false_alarm_runs", b.false_alarm_runs}, {"latent_to_rgb", b.latent_to_rgb}, {"channel_to_rgb", b.channel_to_rgb},
                {"series", Json::object()}, {"facts", Json::object()}, {"features", Json::object()}, {"joint", to_json(b.joint)},
                {"small_edit", b.small_edit ? to_json(*b.small_edit) : Json(nullptr)}};
   for (const KnownAnswer& a : b.known_answers) json["known_answers"].push_back(to_json(a));
@@ -123,6 +123,7 @@ Baseline baseline_from_json(const Json& json, const std::string& where) {
     b.false_alarm_rate = json.at("false_alarm_rate");
     b.false_alarm_runs = json.at("false_alarm_runs");
     b.latent_to_rgb = json.at("latent_to_rgb").get<std::vector<std::vector<double>>>();
+    b.channel_to_rgb = json.value("channel_to_rgb", b.channel_to_rgb);
     for (const auto& [name, elements] : json.at("series").items())
       for (const Json& bins : elements) {
         auto& row = b.series[name].emplace_back();

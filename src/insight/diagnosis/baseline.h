@@ -31,7 +31,10 @@ struct Baseline {
   JointBand joint;                        // of all features together
   std::optional<Band> small_edit;         // move of the final latent when the initial noise is turned by kSmallEdit
   std::vector<KnownAnswer> known_answers; // empty: the model was calibrated without
-  std::vector<std::vector<double>> latent_to_rgb;  // rows: channels and one constant
+  std::vector<std::vector<double>> latent_to_rgb;  // the cheap decode, fitted over places of healthy latents. Rows: channels and one constant
+  // What a unit more in all of one channel does to the mean colour, 0..255: derivatives of the decoder at healthy latents. Rows: channels. Unlike the fit
+  // it holds for shifts that healthy latents never have. Empty: not measured.
+  std::vector<std::vector<double>> channel_to_rgb;
   int runs = 0;
   double false_alarm_rate = 0;            // measured on runs that took no part in making the bands
   int false_alarm_runs = 0;

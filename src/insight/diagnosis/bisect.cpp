@@ -49,7 +49,7 @@ struct Tested {
   int spent = 0;
 };
 
-Tested test(const Treatment& t, const TraceReader& trace, const Judge& by, const std::vector<std::vector<double>>& latent_to_rgb, Experiment& experiment,
+Tested test(const Treatment& t, const TraceReader& trace, const Judge& by, const std::vector<std::vector<double>>& channel_to_rgb, Experiment& experiment,
             const Interventions& own, const DiagnoseOptions& options, const DiagnoseProgress& progress) {
   Tested s;
   s.result = {.change = t.name, .subsystem = t.subsystem, .trigger = t.trigger, .interventions = t.change};
@@ -71,7 +71,7 @@ Tested test(const Treatment& t, const TraceReader& trace, const Judge& by, const
     const auto after = rerun(at(t.change));
     if (k == 0 && ms_before > 0) s.result.cost_ratio = after.ms / ms_before;
     if (k == 0 && t.shifts_colour)
-      if (const auto shift = colour_shift(TraceReader(after.run), trace, latent_to_rgb)) {
+      if (const auto shift = colour_shift(TraceReader(after.run), trace, channel_to_rgb)) {
         s.result.predicted_shift.assign(shift->predicted.begin(), shift->predicted.end());
         s.result.measured_shift.assign(shift->measured.begin(), shift->measured.end());
       }
@@ -97,7 +97,7 @@ Tested test(const Treatment& t, const TraceReader& trace, const Judge& by, const
 
 }  // namespace
 
-void bisect(const TraceReader& trace, const Judge& judge, const std::vector<std::vector<double>>& latent_to_rgb, Experiment& experiment,
+void bisect(const TraceReader& trace, const Judge& judge, const std::vector<std::vector<double>>& channel_to_rgb, Experiment& experiment,
             std::vector<Treatment> treatments, int budget, const DiagnoseOptions& options, const DiagnoseProgress& progress, Verdict& verdict) {
   const Interventions own = interventions_from_json(trace.run().value("interventions", Json::object()));
   std::vector<std::string> tried;
@@ -111,7 +111,7 @@ void bisect(const TraceReader& trace, const Judge& judge, const std::vector<std:
     }
     tried.push_back(t.name);
     restart_where_enough(t, trace);
-    const Tested s = test(t, trace, judge, latent_to_rgb, experiment, own, within, progress);
+    const Tested s = test(t, trace, judge, channel_to_rgb, experiment, own, within, progress);
     budget -= s.spent;
     verdict.counterfactuals.push_back(s.result);
     if (s.result.cures) return;

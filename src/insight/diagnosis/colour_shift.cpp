@@ -15,27 +15,21 @@ std::array<double, 3> mean_colour(const Image& image) {
 
 }  // namespace
 
-std::optional<ColourShift> colour_shift(const TraceReader& from, const TraceReader& to, const std::vector<std::vector<double>>& latent_to_rgb) {
+std::optional<ColourShift> colour_shift(const TraceReader& from, const TraceReader& to, const std::vector<std::vector<double>>& channel_to_rgb) {
   const StoredTensor a = from.final_latent(), b = to.final_latent();
   const auto image = from.image(0), other = to.image(0);
   if (a.shape.size() != 3 || a.shape != b.shape || !image || !other || image->channels != 3 || other->channels != 3) return std::nullopt;
   const auto channels = static_cast<std::size_t>(a.shape[0]);
-  if (latent_to_rgb.size() != channels + 1) return std::nullopt;
+  if (channel_to_rgb.size() != channels) return std::nullopt;
   const std::size_t area = a.values.size() / channels;
   const auto before = mean_colour(*image), after = mean_colour(*other);
   ColourShift shift;
-  for (std::size_t k = 0; k < 3; ++k) {
-    // The cheap decode of each place is clipped as pixels are, then averaged.
-    for (std::size_t i = 0; i < area; ++i) {
-      double was = latent_to_rgb[channels][k], is = was;
-      for (std::size_t c = 0; c < channels; ++c) {
-        was += latent_to_rgb[c][k] * a.values[c * area + i];
-        is += latent_to_rgb[c][k] * b.values[c * area + i];
-      }
-      shift.predicted[k] += (std::clamp(is, -1.0, 1.0) - std::clamp(was, -1.0, 1.0)) * 127.5 / static_cast<double>(area);
-    }
-    shift.measured[k] = after[k] - before[k];
+  for (std::size_t c = 0; c < channels; ++c) {
+    double moved = 0;
+    for (std::size_t i = c * area; i < (c + 1) * area; ++i) moved += (static_cast<double>(b.values[i]) - a.values[i]) / static_cast<double>(area);
+    for (std::size_t k = 0; k < 3; ++k) shift.predicted[k] += moved * channel_to_rgb[c].at(k);
   }
+  for (std::size_t k = 0; k < 3; ++k) shift.measured[k] = after[k] - before[k];
   return shift;
 }
 

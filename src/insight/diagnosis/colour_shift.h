@@ -13,8 +13,8 @@ struct ColourShift {
   std::array<double, 3> predicted{}, measured{};  // of the mean colour, -255..255
 };
 
-// From `from` to `to`. `latent_to_rgb`: the cheap decode, a row per channel and one for the constant. Nothing where a run has no final latent or
+// From `from` to `to`. `channel_to_rgb`: as the baseline has it, a row per channel. Nothing where there is no row for a channel, where a run has no final latent or
 // no colour picture, or where their sizes differ.
-std::optional<ColourShift> colour_shift(const TraceReader& from, const TraceReader& to, const std::vector<std::vector<double>>& latent_to_rgb);
+std::optional<ColourShift> colour_shift(const TraceReader& from, const TraceReader& to, const std::vector<std::vector<double>>& channel_to_rgb);
 
 }  // namespace safelight

@@ -253,7 +253,7 @@ Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment*
     Judge judge{[&](const TraceReader& run) { return overall(artifact_scores(run, *baseline)); }, kHealthyScore};
     const int budget = std::max(0, options.counterfactuals - (complaint ? kReferences + 1 : 0));
     if (seen) judge = {[&](const TraceReader& run) { return run.image(0) ? complaint->score(*run.image(0)) : 1.0; }, kSeenScore};
-    bisect(trace, judge, baseline ? baseline->latent_to_rgb : std::vector<std::vector<double>>{}, *reruns, treatments, budget, options, progress, v);
+    bisect(trace, judge, baseline ? baseline->channel_to_rgb : std::vector<std::vector<double>>{}, *reruns, treatments, budget, options, progress, v);
     for (const Counterfactual& c : v.counterfactuals) {
       const auto same = [&](const Finding& f) { return f.subsystem == c.subsystem; };
       if (!c.cures || std::any_of(suspects.begin(), suspects.end(), same)) continue;

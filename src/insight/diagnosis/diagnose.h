@@ -54,8 +54,8 @@ struct Judge {
 };
 
 // Tests the changes by counterfactual reruns on several seeds beside a sham; fills verdict.counterfactuals and stops at
-// the first cure or when `budget` reruns are spent. `latent_to_rgb` may be empty: then no shift of colour is predicted.
-void bisect(const TraceReader& trace, const Judge& judge, const std::vector<std::vector<double>>& latent_to_rgb, Experiment& experiment,
+// the first cure or when `budget` reruns are spent. `channel_to_rgb` may be empty: then no shift of colour is predicted.
+void bisect(const TraceReader& trace, const Judge& judge, const std::vector<std::vector<double>>& channel_to_rgb, Experiment& experiment,
             std::vector<Treatment> treatments, int budget, const DiagnoseOptions& options, const DiagnoseProgress& progress, Verdict& verdict);
 
 }  // namespace safelight

@@ -6,7 +6,7 @@ namespace safelight {
 
 std::string verdict_text(const Verdict& v) {
   std::string out = "verdict " + std::string(v.healthy ? "healthy" : v.undetermined ? "undetermined" : v.subsystem);
-  if (!v.healthy && !v.undetermined) out += fmt::format(" (trigger {}, cause {}, confidence {:.2f})", v.trigger, v.cause, v.confidence);
+  if (!v.healthy && !v.undetermined) out += fmt::format(" ({}trigger {}, cause {}, confidence {:.2f})", v.stage == "base" ? "" : "stage " + v.stage + ", ", v.trigger, v.cause, v.confidence);
   out += "\n        " + v.sentence;
   if (!v.remedy.empty()) out += "\nremedy  " + v.remedy;
   if (v.looks) {
