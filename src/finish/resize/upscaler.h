@@ -22,7 +22,7 @@ class Upscaler {
   // `factor` times as wide and high. The same input gives the same bytes.
   virtual Image enlarged(const Image& piece) const = 0;
   // How far a pixel reaches, in pixels of the small picture: a pixel of the result that lies further from where a piece was cut off is, to rounding, as
-  // it would be had the piece not been cut. Tiles overlap by twice as much.
+  // it would be had the piece not been cut.
   virtual int reach_px() const = 0;
 };
 

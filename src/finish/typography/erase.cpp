@@ -15,14 +15,21 @@ struct Residual {
   int width = 0, height = 0;
   std::vector<std::array<float, 3>> values;
   std::vector<char> known;  // board, not to be erased
+  std::vector<float> gray;  // of `values`
+  std::vector<int> unknown_before;  // [(height + 1) * (width + 1)] pixels not known above and to the left
 
   std::size_t at(int x, int y) const { return static_cast<std::size_t>(y) * width + x; }
   bool holds(int x, int y) const { return x >= 0 && y >= 0 && x < width && y < height; }
-  float gray(std::size_t i) const { return values[i][0] + 2 * values[i][1] + values[i][2]; }
+  bool piece_known(int x, int y) const {
+    const auto before = [&](int i, int j) { return unknown_before[static_cast<std::size_t>(j) * (width + 1) + i]; };
+    return x >= 0 && y >= 0 && x + kPiece_px <= width && y + kPiece_px <= height &&
+           before(x + kPiece_px, y + kPiece_px) - before(x, y + kPiece_px) - before(x + kPiece_px, y) + before(x, y) == 0;
+  }
+  void set(std::size_t to, std::size_t from) { values[to] = values[from], gray[to] = gray[from]; }
 };
 
 Residual residual_of(const Image& image, const Board& board, const Box& box, const std::vector<char>& mask) {
-  Residual r{box.width, box.height, {}, {}};
+  Residual r{box.width, box.height, {}, {}, {}, std::vector<int>((static_cast<std::size_t>(box.width) + 1) * (box.height + 1))};
   const double limit = std::max(30.0, 6 * board.noise);
   for (int y = 0; y < box.height; ++y)
     for (int x = 0; x < box.width; ++x) {
@@ -32,6 +39,9 @@ Residual residual_of(const Image& image, const Board& board, const Box& box, con
       for (int c = 0; c < 3; ++c) most = std::max(most, std::abs(seen[c] - plane[c]));
       r.values.push_back({static_cast<float>(seen[0] - plane[0]), static_cast<float>(seen[1] - plane[1]), static_cast<float>(seen[2] - plane[2])});
       r.known.push_back(!mask[r.at(x, y)] && most < limit);
+      r.gray.push_back(r.values.back()[0] + 2 * r.values.back()[1] + r.values.back()[2]);
+      const std::size_t corner = static_cast<std::size_t>(y + 1) * (box.width + 1) + x + 1, above = corner - box.width - 1;
+      r.unknown_before[corner] = r.unknown_before[corner - 1] + r.unknown_before[above] - r.unknown_before[above - 1] + !r.known.back();
     }
   return r;
 }
@@ -44,7 +54,7 @@ double texture_of(const Residual& r) {
     for (int y = 0; y + dy < r.height; ++y)
       for (int x = 0; x + dx < r.width; ++x) {
         const std::size_t a = r.at(x, y), b = r.at(x + dx, y + dy);
-        if (r.known[a] && r.known[b]) square += r.gray(a) * r.gray(a), product += r.gray(a) * r.gray(b);
+        if (r.known[a] && r.known[b]) square += r.gray[a] * r.gray[a], product += r.gray[a] * r.gray[b];
       }
     most = std::max(most, product / square);
   }
@@ -53,9 +63,8 @@ double texture_of(const Residual& r) {
 
 // Sum of squares over the known ring round two places, over its size; gives up beyond `limit`. Negative: they share too little, or the source is not whole.
 double mismatch(const Residual& r, int x, int y, int sx, int sy, const std::vector<char>& filled, double limit) {
-  for (int j = 0; j < kPiece_px; ++j)
-    for (int i = 0; i < kPiece_px; ++i)
-      if (!r.holds(sx + i, sy + j) || !r.known[r.at(sx + i, sy + j)]) return -1;
+  if (!r.piece_known(sx, sy)) return -1;
+  constexpr int kMostShared = (kPiece_px + 2 * kRing_px) * (kPiece_px + 2 * kRing_px);
   double sum = 0;
   int count = 0;
   for (int j = -kRing_px; j < kPiece_px + kRing_px; ++j) {
@@ -63,10 +72,10 @@ double mismatch(const Residual& r, int x, int y, int sx, int sy, const std::vect
       if (!r.holds(x + i, y + j) || !r.holds(sx + i, sy + j)) continue;
       const std::size_t here = r.at(x + i, y + j), there = r.at(sx + i, sy + j);
       if ((!r.known[here] && !filled[here]) || !r.known[there]) continue;
-      const double d = r.gray(here) - r.gray(there);
+      const double d = r.gray[here] - r.gray[there];
       sum += d * d, ++count;
     }
-    if (sum > limit * 4 * (kPiece_px + kRing_px) * (kPiece_px + kRing_px)) return -1;
+    if (sum > limit * kMostShared) return -1;
   }
   return count < 16 ? -1 : sum / count;
 }
@@ -81,7 +90,7 @@ void fill_piece(Residual& r, int x, int y, std::vector<char>& filled) {
   if (least > 1e17) return;
   for (int j = 0; j < kPiece_px; ++j)
     for (int i = 0; i < kPiece_px; ++i)
-      if (r.holds(x + i, y + j) && !r.known[r.at(x + i, y + j)]) r.values[r.at(x + i, y + j)] = r.values[r.at(from_x + i, from_y + j)], filled[r.at(x + i, y + j)] = 1;
+      if (r.holds(x + i, y + j) && !r.known[r.at(x + i, y + j)]) r.set(r.at(x + i, y + j), r.at(from_x + i, from_y + j)), filled[r.at(x + i, y + j)] = 1;
 }
 
 int known_round(const Residual& r, int x, int y, const std::vector<char>& filled) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <numbers>
 #include <numeric>
+#include <set>
 
 #include "finish/typography/letter_regions.h"
 
@@ -107,6 +108,7 @@ struct Proposal {
 
 void propose(const Raster& raster, int delta, bool bright, std::vector<Proposal>& out) {
   const std::vector<LetterRegion> regions = letter_regions(raster, delta);
+  std::set<std::vector<const LetterRegion*>> seen;
   for (const double tone : kMostToneApart) {
     Groups groups(regions.size());
     for (std::size_t i = 0; i < regions.size(); ++i)
@@ -115,6 +117,7 @@ void propose(const Raster& raster, int delta, bool bright, std::vector<Proposal>
     std::map<int, std::vector<const LetterRegion*>> members;
     for (std::size_t i = 0; i < regions.size(); ++i) members[groups.find(static_cast<int>(i))].push_back(&regions[i]);
     for (const auto& [representative, group] : members) {
+      if (!seen.insert(group).second) continue;
       Proposal p{fitted(group, raster.width), static_cast<int>(group.size()), bright, {}};
       if (!may_be_line(p.place, group.size())) continue;
       for (const LetterRegion* r : group) p.pixels.insert(p.pixels.end(), r->pixels.begin(), r->pixels.end());

@@ -7,7 +7,28 @@
 #include "common/base/error.h"
 #include "finish/typography/text_metric.h"
 
+// Of OpenMP, which Tesseract is built with; declared here since its header comes with a compiler flag that nothing else needs.
+extern "C" {
+int omp_get_max_active_levels(void);
+void omp_set_max_active_levels(int);
+}
+
 namespace safelight {
+namespace {
+
+// Tesseract's four threads wait for each other longer than they work on a line (tesseract issue 898): no parallel regions while this lives.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_active_levels()) { omp_set_max_active_levels(0); }
+  ~OneThread() { omp_set_max_active_levels(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+}  // namespace
 
 struct TextReader::Impl {
   tesseract::TessBaseAPI api;
@@ -28,6 +49,7 @@ TextReader::~TextReader() { impl_->api.End(); }
 std::string TextReader::id() const { return std::string("tesseract-") + tesseract::TessBaseAPI::Version() + "/eng/lines-1"; }
 
 LineReading TextReader::read(const Image& gray) {
+  const OneThread quiet;
   impl_->api.ClearAdaptiveClassifier();  // a reading depends on its picture alone
   impl_->api.SetImage(gray.pixels.data(), gray.width, gray.height, 1, gray.width);
   impl_->api.SetSourceResolution(150);
