@@ -70,7 +70,7 @@ class PlanTest(CommandLineTest):
             self.assertNotIn(KEY[:8], json.dumps(plan))
 
     def test_a_sign_goes_to_a_text_aware_model(self):
-        slo = self.slo('name = "signs"\nmode = "typography"\nlatency = { limit_ms = 60000 }\n[[ladder]]\nrung = "next-provider"\n')
+        slo = self.slo('name = "signs"\nmode = "typography"\nlatency = { limit_ms = 60000 }\nmodels = { only = ["painter", "writer"] }\n[[ladder]]\nrung = "next-provider"\n')
         plan = self.plan("--prompt", 'a shop sign that says "OPEN 24H"', "--slo", slo, "--catalogue", self.peers)
         self.assertEqual([step["model"] for step in plan["plan"]], ["writer"])
         self.assertEqual(plan["profile"]["quoted"], ["OPEN 24H"])
