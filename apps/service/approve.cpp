@@ -15,16 +15,16 @@ struct Arguments {
   bool show = false, later = false;
 };
 
-int list_waiting(PipelineDesk& desk, bool json) {
+int list_waiting(PipelineDesk& desk, const ServiceContext& context) {
   Json rows = Json::array();
   for (const std::string& id : desk.store().run_ids()) {
     const RunRecord run = desk.store().run(id);
-    const Pipeline pipeline = parse_pipeline(run.source);
+    const Pipeline pipeline = parse_pipeline(run.source, context.stages);
     if (state_of(run, pipeline.stages.size()) != "waiting") continue;
-    const Question q = open_question(run, pipeline);
+    const Question q = open_question(run, pipeline, context.stages);
     rows.push_back({{"run", id}, {"stage", q.stage}, {"shown", q.shown}, {"pictures", q.pictures.size()}, {"question", q.text}});
   }
-  if (json) return print_json({{"waiting", rows}}), 0;
+  if (context.common.json) return print_json({{"waiting", rows}}), 0;
   for (const Json& r : rows) print_line(printable(fmt::format("{}  {:<20} {} pictures  {}", r["run"].get<std::string>(), r["stage"].get<std::string>(), r["pictures"].get<std::size_t>(), r["question"].get<std::string>())));
   if (rows.empty()) note("no run waits for a person");
   return 0;
@@ -71,9 +71,9 @@ Command approve_command(CLI::App& app, ServiceContext& context) {
   c->add_flag("--later", a->later, "only record the decision; `safelight run --resume` goes on");
   return {c, [a, &context] {
             PipelineDesk desk(context);
-            if (a->run.empty()) return list_waiting(desk, context.common.json);
+            if (a->run.empty()) return list_waiting(desk, context);
             const RunRecord run = desk.find(a->run);
-            const Question question = open_question(run, parse_pipeline(run.source));
+            const Question question = open_question(run, parse_pipeline(run.source, context.stages), context.stages);
             if (a->show) return show_question(run, question, ObjectStore(context.runs_dir / "objects"), context.common.json);
             desk.store().decide(run.id, approval_of(*a, question));
             if (!a->later) {

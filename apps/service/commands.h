@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "apps/console/console.h"
+#include "common/api/verdict.h"
+#include "service/jobs/stage.h"
 #include "service/providers/provider.h"
 
 namespace safelight::app {
@@ -16,6 +18,8 @@ struct ServiceContext {
   const Common& common;
   const std::filesystem::path& runs_dir;       // the ledger, the records of pipelines and their pictures lie in it
   std::vector<ProviderEntry> injected = {};    // "local" where the engine is built in
+  std::vector<StageEntry> stages = {};         // kinds of stages besides those of stage_table(), from rooms that service/ does not see
+  std::function<Verdict(const std::string& png, const std::string& prompt)> judge = {};  // looks at pictures for routes and checks; empty: nothing does
 };
 
 Command run_command(CLI::App& app, ServiceContext& context);

@@ -84,7 +84,7 @@ RunRecord PipelineDesk::find(const std::string& run) {
 
 std::string PipelineDesk::add(const std::string& file, const std::string& folder, const std::vector<std::string>& catalogue, bool fresh) {
   RunRecord run{.source = read_pipeline_source(file), .catalogue = {}, .folder = {}, .fresh = fresh, .stages = {}, .approvals = {}};
-  const Pipeline pipeline = parse_pipeline(run.source);
+  const Pipeline pipeline = parse_pipeline(run.source, context_.stages);
   run.id = new_run_id(pipeline.name);
   run.created_unix_ms = SystemClock().unix_ms();
   for (const std::string& path : catalogue) run.catalogue.push_back(std::filesystem::absolute(path).string());
@@ -97,7 +97,7 @@ std::string PipelineDesk::add(const std::string& file, const std::string& folder
 int PipelineDesk::go(const std::string& id, bool repeat_paid) {
   const RunRecord run = find(id);
   const RunLock lock(context_.runs_dir / "locks", run.id);
-  const Pipeline pipeline = parse_pipeline(run.source);
+  const Pipeline pipeline = parse_pipeline(run.source, context_.stages);
   const Catalogue catalogue = open_catalogue(run.catalogue);
   std::vector<std::string> warnings;
   SqliteLedger ledger(context_.runs_dir / "ledger.sqlite");
@@ -110,6 +110,8 @@ int PipelineDesk::go(const std::string& id, bool repeat_paid) {
   JobServices services{.catalogue = catalogue, .router = *router, .ledger = ledger, .store = store(), .objects = objects, .transport = transport, .clock = clock, .credentials = {}};
   services.credentials = keys_from_environment();
   services.injected = context_.injected;
+  services.stages = context_.stages;
+  services.judge = context_.judge;
   services.folder = run.folder;
   services.cancel = interrupt.flag();
   services.repeat_paid = repeat_paid;
@@ -120,18 +122,18 @@ int PipelineDesk::go(const std::string& id, bool repeat_paid) {
   return state == "done" || state == "waiting" ? 0 : 1;
 }
 
-void PipelineDesk::show(const RunRecord& run) { print_report(run, parse_pipeline(run.source), context_.common.json); }
+void PipelineDesk::show(const RunRecord& run) { print_report(run, parse_pipeline(run.source, context_.stages), context_.common.json); }
 
 void plan_pipeline(const std::string& file, const std::vector<std::string>& catalogue_files, const ServiceContext& context) {
   const PipelineSource source = read_pipeline_source(file);
-  const Pipeline pipeline = parse_pipeline(source);
+  const Pipeline pipeline = parse_pipeline(source, context.stages);
   const Catalogue catalogue = open_catalogue(catalogue_files);
   std::vector<std::string> warnings;
   const auto router = informed_router(catalogue, pipeline.slo, context.runs_dir, warnings);
   const auto closed = unreachable_rows(catalogue, context.injected, keys_from_environment());
   Json stages = Json::array(), first;
   for (const StageSpec& spec : pipeline.stages) {
-    const StageEntry& entry = *find_stage(spec.kind, {});
+    const StageEntry& entry = *find_stage(spec.kind, context.stages);
     Json stage = {{"stage", spec.name}, {"kind", spec.kind}, {"input", spec.input}, {"on_failure", spec.on_failure}, {"waits_for_person", entry.waits_for_person}};
     if (entry.plan) {
       const RoutePlan plan = entry.plan(pipeline, spec, *router, closed, moment_now());

@@ -146,6 +146,11 @@ std::optional<Picture> JobStore::kept(const std::string& attempt) const {
   });
 }
 
+void JobStore::drop_kept(const std::string& attempt) {
+  const std::lock_guard lock(mutex_);
+  guarded(file_, [&] { write(*db_, "DELETE FROM kept WHERE attempt = ?", {attempt}); });
+}
+
 std::string state_of(const RunRecord& run, std::size_t stages) {
   for (const StageRecord& s : run.stages)
     if (s.state == StageState::waiting || s.state == StageState::rejected || s.state == StageState::failed || s.state == StageState::uncertain) return std::string(name(s.state));

@@ -71,6 +71,7 @@ class JobStore {
   // What an attempt brought, kept before the ledger hears that it has ended: nothing that was paid for is lost between the two.
   void keep(const std::string& attempt, const Picture& picture);
   std::optional<Picture> kept(const std::string& attempt) const;
+  void drop_kept(const std::string& attempt);
 
  private:
   std::filesystem::path file_;

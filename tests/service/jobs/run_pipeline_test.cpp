@@ -1,4 +1,6 @@
 // Stages, their policies, what is reused, approvals, and money after a crash.
+#include <cstdio>
+
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "tests/service/jobs/pipeline_fixture.h"
@@ -172,6 +174,35 @@ TEST_F(Pipelines, AfterACrashInAPaidCallNobodyPaysTwiceWithoutPermission) {
   EXPECT_EQ(calls_["dear"], 1);
   EXPECT_NEAR(stage(run, "draw").usd, 0.04, 1e-9);
   EXPECT_NEAR(stage(run, "draw").possible_usd, 0.04, 1e-9);
+}
+
+TEST_F(Pipelines, APictureThatDidNotPassIsNotTakenForGoodWhenResumed) {
+  judge_ = [](const std::string&, const std::string&) {
+    Verdict v;
+    v.scores = {{"text", 0.9}};
+    return v;
+  };
+  const std::string run = add(draw_only());
+  EXPECT_EQ(go(run), "failed");
+  EXPECT_EQ(go(run), "failed");
+  EXPECT_EQ(calls_["painter"], 2);
+}
+
+TEST_F(Pipelines, APaidPictureThatTheDiskDidNotTakeIsNotBoughtAgainByItself) {
+  const std::string run = add(draw_only(), kPaid);
+  std::filesystem::create_directories(folder_ / "objects");
+  for (int i = 0; i < 256; ++i) {                // no object can be written: files stand where folders belong
+    char name[3];
+    std::snprintf(name, sizeof name, "%02x", static_cast<unsigned>(i));
+    write_file_atomic(folder_ / "objects" / name, "x");
+  }
+  EXPECT_THROW(go(run), std::exception);
+  EXPECT_EQ(calls_["dear"], 1);
+  std::filesystem::remove_all(folder_ / "objects");
+  EXPECT_EQ(go(run), "uncertain");
+  EXPECT_EQ(calls_["dear"], 1);
+  EXPECT_NEAR(stage(run, "draw").usd, 0.04, 1e-9);
+  EXPECT_EQ(go(run, true), "done");
 }
 
 TEST_F(Pipelines, APictureThatCameBeforeTheCrashIsFoundAgain) {

@@ -64,7 +64,13 @@ Picture picture_of(const ProviderImage& image, const std::string& object) {
   return out;
 }
 
-// What became of the work before a crash: the picture if it was kept, or that nobody knows whether it was paid for.
+// The process may have ended before the picture was judged.
+bool may_pass(const StageCall& call, const Picture& picture) {
+  const JobServices& services = call.services;
+  return !services.judge || judge(call.pipeline.slo.failures, services.judge(services.objects.get(picture.object), call.prompt)).passes;
+}
+
+// What became of the work before a crash: the picture if it was kept, or that something was or may have been paid for without one.
 std::optional<Candidate> found_again(const StageCall& call, const ImageRequest& asked, const std::vector<AttemptRecord>& before) {
   JobServices& services = call.services;
   Candidate out;
@@ -72,7 +78,7 @@ std::optional<Candidate> found_again(const StageCall& call, const ImageRequest& 
   for (AttemptRecord a : before) {
     // Of earlier attempts of a walk the pictures were judged, and did not pass.
     const auto kept = a.id == before.back().id ? services.store.kept(a.id) : std::nullopt;
-    if (kept && services.objects.holds(kept->object)) {
+    if (kept && services.objects.holds(kept->object) && may_pass(call, *kept)) {
       if (!a.ended) {  // the picture had come when the process ended
         a.ended = true, a.acceptance = Acceptance::accepted, a.images = 1;
         a.cost = {.usd = a.price_usd, .possible_usd = 0, .basis = a.price_usd > 0 ? "table" : "free"};
@@ -80,14 +86,13 @@ std::optional<Candidate> found_again(const StageCall& call, const ImageRequest& 
       }
       out.picture = *kept, out.full = asked.width_px == 0 || (kept->width_px == asked.width_px && kept->height_px == asked.height_px);
     }
-    const bool unknown = !a.ended && a.price_usd > 0;
     out.usd += a.cost.usd, out.possible_usd += a.ended ? a.cost.possible_usd : a.price_usd;
-    if (unknown || (a.ended && a.images == 0 && a.cost.usd + a.cost.possible_usd > 0)) out.uncertain = true;
     out.facts["attempts"].push_back(to_json(a));
   }
-  if (out.picture) return out.uncertain = false, out;
+  if (out.picture) return out;
+  out.uncertain = out.usd + out.possible_usd > 0;
   if (!out.uncertain || services.repeat_paid) return std::nullopt;
-  out.failure = "a call may have been accepted and paid for, and its picture never came: `safelight run --resume` with --repeat-paid asks again, at the risk of paying twice";
+  out.failure = "a call was or may have been paid for, and its picture is not here: `safelight run --resume` with --repeat-paid asks again, at the risk of paying twice";
   return out;
 }
 
@@ -107,6 +112,8 @@ Candidate work(const StageCall& call, const ImageRequest& asked, bool pinned, in
       // The picture still goes on in memory; what writes it next tells the error.
     }
   });
+  if (!drawn.image)  // what came did not pass
+    for (const AttemptRecord& a : drawn.attempts) services.store.drop_kept(a.id);
   Candidate out;
   out.facts = to_json(drawn);
   out.usd = drawn.served.usd, out.possible_usd = drawn.served.possible_usd;
