@@ -1,7 +1,9 @@
 #include "apps/cli/local_provider.h"
 
+#include "bridge/diagnosis.h"
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/base/sha256.h"
 #include "common/formats/png.h"
 
 namespace safelight::app {
@@ -39,7 +41,7 @@ ProviderFailure failure_of(const Error& e, const ProviderCall& call) {
   return out;
 }
 
-CallOutcome call_engine(Context& context, const ProviderCall& call) {
+CallOutcome call_engine(Context& context, LocalRuns& made, const ProviderCall& call) {
   CallOutcome out;
   const std::filesystem::path directory = context.new_run_directory();
   out.request_id = directory.filename().string();
@@ -56,6 +58,10 @@ CallOutcome call_engine(Context& context, const ProviderCall& call) {
       return out;
     }
     for (std::size_t i = 0; i < run.result.images.size(); ++i) out.images.push_back({.bytes = encode_png(run.result.images[i], {}), .seed = request.seed + i});
+    if (!out.images.empty()) {   // the trace describes the first of a batch
+      const std::lock_guard lock(made.mutex);
+      made.by_picture[sha256_hex(out.images.front().bytes)] = directory;
+    }
     for (const std::string& word : run.result.unknown_words) out.warnings.push_back("the model does not know the word '" + word + "'");
   } catch (const Error& e) {
     out.failure = failure_of(e, call);
@@ -65,8 +71,19 @@ CallOutcome call_engine(Context& context, const ProviderCall& call) {
 
 }  // namespace
 
-ProviderEntry local_provider(Context& context) {
-  return {.name = "local", .summary = "the models here, by the engine", .dialects = {}, .call = [&context](const ProviderCall& call) { return call_engine(context, call); }};
+ProviderEntry local_provider(Context& context, std::shared_ptr<LocalRuns> made) {
+  return {.name = "local", .summary = "the models here, by the engine", .dialects = {}, .call = [&context, made](const ProviderCall& call) { return call_engine(context, *made, call); }};
+}
+
+std::optional<Verdict> judge_local(Context& context, LocalRuns& made, const std::string& png) {
+  std::filesystem::path run;
+  {
+    const std::lock_guard lock(made.mutex);
+    const auto found = made.by_picture.find(sha256_hex(png));
+    if (found == made.by_picture.end()) return {};
+    run = found->second;
+  }
+  return diagnose_run(context.engine(), run, {.counterfactuals = 1}, {});
 }
 
 }  // namespace safelight::app

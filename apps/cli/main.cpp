@@ -2,6 +2,7 @@
 #include "apps/cli/bench_model.h"
 #include "apps/cli/context.h"
 #include "apps/cli/local_provider.h"
+#include "apps/cli/typography_stage.h"
 #include "apps/console/program.h"
 #include "apps/finish/commands.h"
 #include "apps/lab/lab.h"
@@ -21,7 +22,9 @@ int run(int argc, char** argv) {
   parser.add_flag("--json", context.common.json, "one JSON object on standard output, everything else on standard error");
   parser.add_option("--runs", context.runs_dir, "directory that holds runs")->envname("SAFELIGHT_RUNS");
   parser.add_option("--threads", context.threads, "threads to compute with; 0: one for a small model, one per processor for others")->check(CLI::Range(0, 1024));
-  ServiceContext service{.common = context.common, .runs_dir = context.runs_dir, .injected = {local_provider(context)}};
+  const auto made_here = std::make_shared<LocalRuns>();
+  ServiceContext service{.common = context.common, .runs_dir = context.runs_dir, .injected = {local_provider(context, made_here)}, .stages = {stage_typography()},
+                         .judge = [&context, made_here](const std::string& png, const std::string&) { return judge_local(context, *made_here, png); }};
   std::vector<Command> commands = {generate_command(parser, context), diagnose_command(parser, context), report_command(parser, context),
                                    replay_command(parser, context),   runs_command(parser, context),     models_command(parser, context),
                                    list_command(parser, context, service), run_command(parser, service),      approve_command(parser, service),

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct ServiceContext {
   const std::filesystem::path& runs_dir;       // the ledger, the records of pipelines and their pictures lie in it
   std::vector<ProviderEntry> injected = {};    // "local" where the engine is built in
   std::vector<StageEntry> stages = {};         // kinds of stages besides those of stage_table(), from rooms that service/ does not see
-  std::function<Verdict(const std::string& png, const std::string& prompt)> judge = {};  // looks at pictures for routes and checks; empty: nothing does
+  std::function<std::optional<Verdict>(const std::string& png, const std::string& prompt)> judge = {};  // looks at pictures for routes and checks; empty: nothing does
 };
 
 Command run_command(CLI::App& app, ServiceContext& context);

@@ -76,7 +76,8 @@ class Walker {
       result.failure = outcome.failure;
     } else {
       out.image = std::move(outcome.images.front());
-      if (services_.judge) result.judgement = judge(slo_.failures, services_.judge(out.image->bytes, request_.image.prompt));
+      if (services_.judge)
+        if (const auto verdict = services_.judge(out.image->bytes, request_.image.prompt)) result.judgement = judge(slo_.failures, *verdict);
       if (result.judgement) right = result.judgement->shown.empty();
     }
     services_.router.attempted(out.plan, step, {result.failure, took_ms, right}, now());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "common/api/verdict.h"
@@ -25,8 +26,8 @@ struct JobServices {
   RetryPolicy retry = {};
   std::vector<ProviderEntry> injected = {};  // for example "local"
   std::vector<StageEntry> stages = {};       // kinds besides those of stage_table()
-  // Looks at a picture (PNG) that was made for the prompt; empty: nothing can.
-  std::function<Verdict(const std::string& png, const std::string& prompt)> judge = {};
+  // Looks at a picture (PNG) that was made for the prompt; empty: nothing can. Nothing for a picture of which it knows too little.
+  std::function<std::optional<Verdict>(const std::string& png, const std::string& prompt)> judge = {};
   std::filesystem::path folder;      // where deliveries go
   const std::atomic<bool>* cancel = nullptr;
   bool repeat_paid = false;          // a person allows work to be done again that may have been paid for

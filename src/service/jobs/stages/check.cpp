@@ -46,7 +46,10 @@ std::string objection(const Picture& p, const Settings& s, const StageCall& call
   if (statistics.std_luma < s.min_contrast) return "it is nearly empty (contrast " + std::to_string(statistics.std_luma) + ")";
   if (statistics.clip_low + statistics.clip_high > s.max_clipped) return "too much of it is clipped";
   if (!call.services.judge) return "";
-  const Judgement judgement = judge(call.pipeline.slo.failures, call.services.judge(bytes, call.prompt));
+  const std::optional<Verdict> verdict = call.services.judge(bytes, call.prompt);
+  if (!verdict) return "";
+  facts["verdict"] = verdict->sentence;
+  const Judgement judgement = judge(call.pipeline.slo.failures, *verdict);
   facts["shown"] = judgement.shown;
   return judgement.passes ? "" : judgement.why;
 }

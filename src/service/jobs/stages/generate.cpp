@@ -67,7 +67,9 @@ Picture picture_of(const ProviderImage& image, const std::string& object) {
 // The process may have ended before the picture was judged.
 bool may_pass(const StageCall& call, const Picture& picture) {
   const JobServices& services = call.services;
-  return !services.judge || judge(call.pipeline.slo.failures, services.judge(services.objects.get(picture.object), call.prompt)).passes;
+  if (!services.judge) return true;
+  const std::optional<Verdict> verdict = services.judge(services.objects.get(picture.object), call.prompt);
+  return !verdict || judge(call.pipeline.slo.failures, *verdict).passes;
 }
 
 // What became of the work before a crash: the picture if it was kept, or that something was or may have been paid for without one.
