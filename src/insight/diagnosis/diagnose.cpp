@@ -218,8 +218,11 @@ Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment*
   Experiment* const reruns = options.counterfactuals > 0 ? experiment : nullptr;
   const Interventions own = interventions_from_json(trace.run().value("interventions", Json::object()));
   v.checks = three_checks(trace, baseline, reruns);
-  if (baseline) v.scores = artifact_scores(trace, *baseline);
-  else v.notes.push_back("the model has no baseline (`safelight lab calibrate` makes one); only faults that show without one were looked for");
+  // What was told to stop on the way has no finished picture to be judged.
+  const bool stopped_early = trace.run().value("request", Json::object()).value("part", Json::object()).value("end", Json()).is_number();
+  if (stopped_early) v.notes.push_back("the run was told to stop before its end: its picture is not judged");
+  if (baseline && !stopped_early) v.scores = artifact_scores(trace, *baseline);
+  if (!baseline) v.notes.push_back("the model has no baseline (`safelight lab calibrate` makes one); only faults that show without one were looked for");
   AnswerCheck answers;
   if (reruns && baseline) {
     if (progress) progress("asking the model what it answered when it was calibrated", 0);

@@ -28,8 +28,9 @@ bool is_failure_mode(std::string_view name) {
 
 Judgement judge(const FailurePolicy& policy, const Verdict& verdict) {
   Judgement out;
+  // Scores alone are no failure: diagnosis has weighed them where it calls a picture healthy.
   for (const SymptomScore& s : verdict.scores)
-    if (s.symptom != "overall" && s.score > policy.shows_above) out.shown.push_back(s.symptom);
+    if (!verdict.healthy && s.symptom != "overall" && s.score > policy.shows_above) out.shown.push_back(s.symptom);
   const std::string& subsystem = verdict.subsystem;
   const bool named = holds(policy.accept, subsystem) || holds(policy.refuse, subsystem);
   if (!verdict.healthy && !subsystem.empty() && (named || out.shown.empty())) out.shown.push_back(subsystem);
