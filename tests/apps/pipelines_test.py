@@ -58,7 +58,8 @@ class Pipelines(CommandLineTest):
         self.call("approve", run["run"])
         delivered = list(self.dir.rglob("sign.png"))
         self.assertEqual(len(delivered), 1)
-        self.assertEqual(Picture(delivered[0]).width, 256)
+        drawn = run["stages"][0]["outputs"][0]["width"]
+        self.assertEqual(Picture(delivered[0]).width, 4 * drawn)
         check = json.loads(self.call("text", "check", delivered[0], "--text", "OPEN", "--json").stdout)
         self.assertTrue(check["exact"], check)
 

@@ -53,6 +53,7 @@ TEST(PipelineFiles, EdgesHaveToFit) {
 TEST(PipelineFiles, TheExamplesAreValid) {
   int found = 0;
   for (const auto& file : std::filesystem::directory_iterator(std::filesystem::path(SAFELIGHT_SOURCE) / "docs/pipeline-examples")) {
+    if (!file.is_regular_file()) continue;   // examples with stages of other rooms; tests/apps/pipelines_test.py has them
     EXPECT_NO_THROW(parse_pipeline(read_pipeline_source(file.path()))) << file.path();
     ++found;
   }
