@@ -2,6 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #ifdef SAFELIGHT_WITH_DNNL
 #include <dnnl.h>
 #endif
@@ -47,6 +51,12 @@ at::Tensor packed_for_convolution(const at::Tensor& weight, int64_t stride, int6
   } catch (const c10::Error&) {   // bfloat16 on a processor that oneDNN does not support it on
     return {};
   }
+}
+
+void return_freed_memory() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
 }
 
 at::Tensor convolve_packed(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias, int64_t stride, int64_t padding) {

@@ -11,6 +11,9 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 
 // A convolution's weight [out,in,k,k] in oneDNN's own order, or undefined where convolutions do not go through it (other devices and types).
 at::Tensor packed_for_convolution(const at::Tensor& weight, int64_t stride, int64_t padding);
+// Gives freed memory back to the system. For after large weights were put in another order: what the first order held is of other sizes than what comes
+// next, so it would stay resident beside it.
+void return_freed_memory();
 // As at::conv2d with the weight from which `packed` was made: the same bytes, without putting the weight in order at every call.
 at::Tensor convolve_packed(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias, int64_t stride, int64_t padding);
 

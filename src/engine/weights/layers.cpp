@@ -48,7 +48,10 @@ const at::Tensor* Conv2d::packed_for(const at::Tensor& x) const {
   std::call_once(packed_->once, [&] {
     packed_->weight = packed_for_convolution(weight_, stride_, padding_);
     at::Tensor handle = weight_;
-    if (large && packed_->weight.defined()) handle.set_data(at::empty({0}, weight_.options()));
+    if (large && packed_->weight.defined()) {
+      handle.set_data(at::empty({0}, weight_.options()));
+      return_freed_memory();
+    }
   });
   return packed_->weight.defined() ? &packed_->weight : nullptr;
 }
