@@ -72,21 +72,27 @@ Matrix<T> head_of(const at::Tensor& t, int64_t batch, int64_t head) {
   return {t.data_ptr<T>() + batch * t.stride(0) + head * t.stride(1), t.stride(2), t.stride(3), t.size(2), t.size(3)};
 }
 
-// Numbers side by side along the width: units of a row.
+enum class Along { width, rows };
+
+// The unit whose first number is at (row, column); its others follow along the width, or down the rows.
+template <class Number, Along direction, class T>
+std::uint32_t unit(const Matrix<T>& m, int64_t row, int64_t column) {
+  constexpr int64_t per = 4 / sizeof(Number);
+  Number numbers[per];
+  for (int64_t k = 0; k < per; ++k) numbers[k] = direction == Along::width ? m.template at<Number>(row, column + k) : m.template at<Number>(row + k, column);
+  std::uint32_t out;
+  std::memcpy(&out, numbers, sizeof(out));
+  return out;
+}
+
 template <class Number, class T>
 void pack_rows(const Matrix<T>& m, int64_t begin, int64_t count, int64_t units, std::uint32_t* to) {
   constexpr int64_t per = 4 / sizeof(Number);
   const bool as_they_lie = sizeof(T) == sizeof(Number) && m.stride == 1 && units * per == m.width;
-  for (int64_t r = 0; r < count; ++r) {
-    if (as_they_lie) {
-      std::memcpy(to + r * units, m.first + (begin + r) * m.row_stride, static_cast<std::size_t>(m.width) * sizeof(T));
-      continue;
-    }
-    for (int64_t u = 0; u < units; ++u) {
-      Number numbers[per];
-      for (int64_t k = 0; k < per; ++k) numbers[k] = m.template at<Number>(begin + r, u * per + k);
-      std::memcpy(to + r * units + u, numbers, 4);
-    }
+  for (int64_t r = 0; r < count; ++r, to += units) {
+    if (as_they_lie) std::memcpy(to, m.first + (begin + r) * m.row_stride, static_cast<std::size_t>(m.width) * sizeof(T));
+    else
+      for (int64_t u = 0; u < units; ++u) to[u] = unit<Number, Along::width>(m, begin + r, u * per);
   }
 }
 
@@ -95,11 +101,7 @@ void pack_keys(const Matrix<T>& m, int64_t units, std::uint32_t* to) {
   constexpr int64_t per = 4 / sizeof(Number);
   for (int64_t tile = 0; tile < m.rows; tile += kKeyTile, to += units * kKeyTile)
     for (int64_t j = 0; j < kKeyTile; ++j)
-      for (int64_t u = 0; u < units; ++u) {
-        Number numbers[per];
-        for (int64_t k = 0; k < per; ++k) numbers[k] = m.template at<Number>(tile + j, u * per + k);
-        std::memcpy(to + u * kKeyTile + j, numbers, 4);
-      }
+      for (int64_t u = 0; u < units; ++u) to[u * kKeyTile + j] = unit<Number, Along::width>(m, tile + j, u * per);
 }
 
 template <class Number, class T>
@@ -107,11 +109,7 @@ void pack_values(const Matrix<T>& m, int64_t width, std::uint32_t* to) {
   constexpr int64_t per = 4 / sizeof(Number);
   const int64_t units = rounded_up(m.rows, kKeyTile) / per;
   for (int64_t u = 0; u < units; ++u)
-    for (int64_t c = 0; c < width; ++c) {
-      Number numbers[per];
-      for (int64_t k = 0; k < per; ++k) numbers[k] = m.template at<Number>(u * per + k, c);
-      std::memcpy(to + u * width + c, numbers, 4);
-    }
+    for (int64_t c = 0; c < width; ++c) to[u * width + c] = unit<Number, Along::rows>(m, u * per, c);
 }
 
 struct Shape {
