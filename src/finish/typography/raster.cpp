@@ -1,5 +1,7 @@
 #include "finish/typography/raster.h"
 
+#include "common/measure/part_statistics.h"
+
 #include <cmath>
 
 namespace safelight {
@@ -31,14 +33,7 @@ std::array<float, 3> colour_at(const Image& image, int x, int y) {
   return {float(p[0]), float(p[1]), float(p[2])};
 }
 
-Image cropped(const Image& image, const Box& box) {
-  Image out{box.width, box.height, image.channels, {}};
-  for (int y = box.y; y < box.bottom(); ++y) {
-    const auto row = image.pixels.begin() + (static_cast<std::ptrdiff_t>(y) * image.width + box.x) * image.channels;
-    out.pixels.insert(out.pixels.end(), row, row + static_cast<std::ptrdiff_t>(box.width) * image.channels);
-  }
-  return out;
-}
+Image cropped(const Image& image, const Box& box) { return cropped(image, PixelRegion{box.x, box.y, box.width, box.height}); }
 
 float sampled(const Raster& r, double x, double y, float outside) {
   x -= 0.5, y -= 0.5;

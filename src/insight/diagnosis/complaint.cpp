@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/api/json.h"
 #include "common/base/error.h"
 #include "common/measure/image_statistics.h"
 #include "common/measure/picture_difference.h"
@@ -133,6 +134,41 @@ std::optional<Finding> altered_after(const Image& picture, const Image& made) {
                  .what = fmt::format("the picture was changed after the pipeline had made it: the same run gives the same scene (correlation {:.3f}), but samples differ by {:.2f} of 255 on average",
                                      correlation, difference),
                  .evidence = {{.statistic = "image.difference", .value = difference, .low = 0.0, .high = kSame, .step = -1, .note = "mean of the samples, 0..255"}}};
+}
+
+std::optional<Complaint> look(const Looks& looks, const TraceReader& trace, Experiment* experiment, const DiagnoseProgress& progress, Verdict& v) {
+  const auto made = trace.image(0);
+  const auto& picture = looks.picture ? looks.picture : made;
+  if (!picture) {
+    symptom_named(looks.symptom);
+    v.notes.push_back("the run left no picture to look at");
+    return {};
+  }
+  std::optional<Complaint> complaint(std::in_place, looks, trace, *picture, experiment, progress);
+  v.looks = complaint->report();
+  std::optional<Image> again = looks.picture ? made : std::nullopt;
+  if (!again && experiment) {
+    Interventions same = interventions_from_json(trace.run().value("interventions", Json::object()));
+    same.restart.reset();
+    if (trace.first_step() == 0) again = TraceReader(experiment->rerun(trace, same).run).image(0);
+  }
+  if (again)
+    if (auto altered = altered_after(*picture, *again)) {
+      if (can_cause(complaint->symptom(), altered->subsystem) || !complaint->seen()) v.findings.push_back(std::move(*altered));
+    }
+  const std::string symptom = complaint->symptom().name;
+  if (!v.looks->score) v.notes.push_back("nothing could be rerun, so what is usual " + complaint->where() + " is not known: " + symptom + " was measured, not judged");
+  else if (!complaint->seen())
+    v.notes.push_back(fmt::format("{} {} is not seen by its measures: it is as in {} pictures of this prompt at the recommended settings (score {:.2f})", symptom, complaint->where(),
+                                  v.looks->references, *v.looks->score));
+  return complaint;
+}
+
+Finding cured_symptom(const Counterfactual& c, const std::string& cause, const Complaint& complaint) {
+  return {.detector = "looks", .subsystem = c.subsystem, .cause = cause, .first_step = -1, .last_step = -1, .severity = 1, .module = "",
+          .what = fmt::format("{} shows {} (score {:.2f} against {} pictures made as recommended), and one change of {} takes it away", complaint.symptom().name, complaint.where(),
+                              complaint.report().score.value_or(0), complaint.report().references, c.subsystem),
+          .evidence = complaint.report().evidence};
 }
 
 }  // namespace safelight

@@ -43,4 +43,10 @@ std::vector<WordOverRegion> words_over(const TraceReader& trace, const PixelRegi
 // different things (another machine, another model).
 std::optional<Finding> altered_after(const Image& picture, const Image& made);
 
+// What a person points at: measured, put into `v`, and whether the picture is still what the pipeline gave. Nothing where there is no picture.
+std::optional<Complaint> look(const Looks& looks, const TraceReader& trace, Experiment* experiment, const DiagnoseProgress& progress, Verdict& v);
+
+// A cure of what a person saw, where no detector had found anything.
+Finding cured_symptom(const Counterfactual& c, const std::string& cause, const Complaint& complaint);
+
 }  // namespace safelight

@@ -162,35 +162,6 @@ void conclude(Verdict& v, const Finding& f, const TraceReader& trace, const std:
   }
 }
 
-// What a person points at: measured, and whether the picture is still what the pipeline gave.
-std::optional<Complaint> look(const Looks& looks, const TraceReader& trace, Experiment* experiment, const DiagnoseProgress& progress, Verdict& v) {
-  const auto made = trace.image(0);
-  const auto& picture = looks.picture ? looks.picture : made;
-  if (!picture) {
-    symptom_named(looks.symptom);
-    v.notes.push_back("the run left no picture to look at");
-    return {};
-  }
-  std::optional<Complaint> complaint(std::in_place, looks, trace, *picture, experiment, progress);
-  v.looks = complaint->report();
-  std::optional<Image> again = looks.picture ? made : std::nullopt;
-  if (!again && experiment) {
-    Interventions same = interventions_from_json(trace.run().value("interventions", Json::object()));
-    same.restart.reset();
-    if (trace.first_step() == 0) again = TraceReader(experiment->rerun(trace, same).run).image(0);
-  }
-  if (again)
-    if (auto altered = altered_after(*picture, *again)) {
-      if (can_cause(complaint->symptom(), altered->subsystem) || !complaint->seen()) v.findings.push_back(std::move(*altered));
-    }
-  const std::string symptom = complaint->symptom().name;
-  if (!v.looks->score) v.notes.push_back("nothing could be rerun, so what is usual " + complaint->where() + " is not known: " + symptom + " was measured, not judged");
-  else if (!complaint->seen())
-    v.notes.push_back(fmt::format("{} {} is not seen by its measures: it is as in {} pictures of this prompt at the recommended settings (score {:.2f})", symptom, complaint->where(),
-                                  v.looks->references, *v.looks->score));
-  return complaint;
-}
-
 void conclude_nothing(Verdict& v, double score, bool cleared, bool has_baseline) {
   // A picture somewhat unlike those of calibration is no fault by itself where every part and every setting is as it should be.
   v.healthy = score <= (cleared ? kUnusualScore : kHealthyScore);
@@ -200,14 +171,6 @@ void conclude_nothing(Verdict& v, double score, bool cleared, bool has_baseline)
   if (v.healthy && !has_baseline) v.sentence = "Nothing wrong was found among the faults that show without a baseline.";
   else if (v.healthy) v.sentence = fmt::format("Nothing is wrong: no statistic leaves its healthy band for long, and the artifact score is {:.2f}.", score);
   else v.sentence = fmt::format("The picture is outside its healthy range (artifact score {:.2f}), but no subsystem stands out.", score);
-}
-
-// A cure of what a person saw, where no detector had found anything.
-Finding cured_symptom(const Counterfactual& c, const std::string& cause, const Complaint& complaint) {
-  return {.detector = "looks", .subsystem = c.subsystem, .cause = cause, .first_step = -1, .last_step = -1, .severity = 1, .module = "",
-          .what = fmt::format("{} shows {} (score {:.2f} against {} pictures made as recommended), and one change of {} takes it away", complaint.symptom().name, complaint.where(),
-                              complaint.report().score.value_or(0), complaint.report().references, c.subsystem),
-          .evidence = complaint.report().evidence};
 }
 
 }  // namespace
