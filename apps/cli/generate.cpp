@@ -212,6 +212,13 @@ void add_guidance_options(CLI::App& c, GenerateRequest& r) {
   c.add_option("--apg-norm", r.guidance_form.norm, "apg: longest update; 0: no limit");
 }
 
+void add_shortcut_options(CLI::App& c, GenerateRequest& r) {
+  c.add_option("--cache-interval", r.shortcuts.cache_interval, "UNets: every n-th step is whole, the others keep deep features; faster, another picture");
+  c.add_option("--cache-depth", r.shortcuts.cache_depth, "skip connections besides the outermost that the other steps still compute");
+  c.add_option("--cache-threshold", r.shortcuts.cache_threshold, "transformers: change of the first block below which the others are not computed, for example 0.08");
+  c.add_option("--merge-tokens", r.shortcuts.merge_tokens, "UNets: share of the finest self-attention's tokens that are merged, 0 to 0.75");
+}
+
 void add_picture_options(CLI::App& c, GenerateRequest& r) {
   c.add_option("--image", r.picture.file, "PNG to start from; the small picture for the x4 upscaler");
   c.add_option("--strength", r.picture.strength, "0 keeps the picture, 1 ignores it");
@@ -248,6 +255,7 @@ Command generate_command(CLI::App& app, Context& context) {
   add_model_options(*c, a->request);
   add_text_options(*c, a->request);
   add_guidance_options(*c, a->request);
+  add_shortcut_options(*c, a->request);
   add_picture_options(*c, a->request);
   add_size_options(*c, a->request);
   c->add_option("--scheduler", a->request.scheduler.solver, "solver; see `safelight list schedulers`");

@@ -50,7 +50,7 @@ struct Built {
     std::map<const void*, std::uint64_t> held;
     for (const Parameter& p : parameters.all()) held[p.tensor.data_ptr()] = p.tensor.nbytes();
     for (const auto& [at, bytes] : held) into.weight_bytes += bytes;
-    if (!shape.share_weights) parameters.freeze();   // what is shared cannot be given up
+    if (shape.frozen && !shape.share_weights) parameters.freeze();   // what is shared cannot be given up
   }
   Parameters parameters;
   Model model;

@@ -8,20 +8,24 @@
 #include <thread>
 
 #include "apps/lab/bench_ceiling.h"
+#include "apps/lab/bench_page.h"
 #include "apps/lab/bench_shapes.h"
 #include "apps/lab/bench_spread.h"
 #include "apps/lab/lab.h"
 #include "common/base/error.h"
+#include "common/base/io.h"
 #include "common/base/memory.h"
 #include "engine/tensor/flash_attention.h"
+#include "engine/tensor/plain.h"
 #include "engine/tensor/work.h"
 
 namespace safelight::app {
 namespace {
 
 struct Arguments {
-  std::string architecture = "sd15", dtype, model, prompt = "a red circle left of a blue square";
+  std::string architecture = "sd15", dtype, page, model, prompt = "a red circle left of a blue square";
   int size = 0, batch = 1, steps = 0, rounds = 5, threads = 0;
+  ModelBench serving;   // its settings for --serve
 };
 
 constexpr int kUsualSize_px = 512;
@@ -84,36 +88,53 @@ int bench(const Arguments& a, const Common& common) {
   if (a.threads > 0) at::set_num_threads(a.threads);
   note("making the weights");
   const BenchModel model = architecture.build(wanted);
+  BenchModel plain;
+  if (!a.page.empty()) {
+    BenchShape unfrozen = wanted;
+    unfrozen.frozen = false;
+    plain = architecture.build(unfrozen);
+  }
   const std::uint64_t before = peak_resident_bytes();
-  std::map<std::string, Timed> timed;
+  std::map<std::string, Timed> timed, timed_plain;
   std::vector<double> products, convolutions, copies;
-  const auto time = [&](const BenchStage& stage, bool keep) {
+  const auto time = [](const BenchStage& stage, std::map<std::string, Timed>* keep) {
     const WorkMeter meter;
     const auto start = std::chrono::steady_clock::now();
     stage.run();
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (keep) timed[stage.name].seconds.push_back(seconds), timed[stage.name].tallies.push_back(meter.tally());
+    if (keep) (*keep)[stage.name].seconds.push_back(seconds), (*keep)[stage.name].tallies.push_back(meter.tally());
+  };
+  const auto time_plain = [&](std::map<std::string, Timed>* keep) {
+    const PlainKernels scope;
+    for (const BenchStage& stage : plain.stages) time(stage, keep);
   };
   ProgressBar bar(true);
   const auto began = std::chrono::steady_clock::now();
-  for (const BenchStage& stage : model.stages) time(stage, false);   // the first call makes plans and touches memory
+  for (const BenchStage& stage : model.stages) time(stage, nullptr);   // the first call makes plans and touches memory
   const std::uint64_t peak = peak_resident_bytes();
+  time_plain(nullptr);
   const Ceiling ceiling(wanted.dtype);
   for (int round = 0; round < a.rounds; ++round) {   // interleaved, so that drift hits all alike
     const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     bar.show("timing", static_cast<double>(round) / a.rounds, spent / (round + 1) * (a.rounds - round), fmt::format("round {} of {},", round + 1, a.rounds));
     products.push_back(ceiling.product());
-    for (const BenchStage& stage : model.stages) time(stage, true);
+    for (const BenchStage& stage : model.stages) time(stage, &timed);
+    time_plain(&timed_plain);
     convolutions.push_back(ceiling.convolution());
     copies.push_back(ceiling.copy());
   }
   const double most = std::max(spread_of(products).median, spread_of(convolutions).median);
   Json stages = Json::object();
   for (const BenchStage& stage : model.stages) stages[stage.name] = stage_json(timed.at(stage.name), most);
-  const Json out = {{"architecture", architecture.name}, {"size", wanted.size_px}, {"batch", a.batch}, {"dtype", wanted.dtype == at::kFloat ? "float32" : "bfloat16"}, {"threads", at::get_num_threads()},
+  Json out = {{"architecture", architecture.name}, {"size", wanted.size_px}, {"batch", a.batch}, {"dtype", wanted.dtype == at::kFloat ? "float32" : "bfloat16"}, {"threads", at::get_num_threads()},
                     {"rounds", a.rounds}, {"parameters", model.parameters}, {"weight_bytes", model.weight_bytes}, {"shared_weights", wanted.share_weights}, {"attention_kernels", flash_kernels()},
                     {"ceiling", {{"product", to_json(spread_of(products))}, {"convolution", to_json(spread_of(convolutions))}, {"copy", to_json(spread_of(copies))}}},
                     {"stages", stages}, {"loaded_bytes", before}, {"peak_bytes", peak}};
+  if (!a.page.empty()) {
+    out["plain_stages"] = Json::object();
+    for (const BenchStage& stage : plain.stages) out["plain_stages"][stage.name] = stage_json(timed_plain.at(stage.name), most);
+    write_file_atomic(a.page, profile_page(out));
+  }
   if (common.json) print_json(out);
   else tell(out);
   return 0;
@@ -131,10 +152,33 @@ void tell_model(const Json& j) {
   }
 }
 
+void tell_serving(const Json& j) {
+  print_line(fmt::format("{} {} x {} px, {} steps, {}: one by one sustains {:.2f} pictures/s ({} of {} threads); batches of up to {} rows; {} pictures a load and server", j["model"].get<std::string>(),
+                         j["width"].get<int>(), j["height"].get<int>(), j["steps"].get<int>(), j["dtype"].get<std::string>(), j["capacity"]["images_per_second"].get<double>(),
+                         j["capacity"]["threads"].get<int>(), j["threads"].get<int>(), j["rows"].get<int>(), j["requests"].get<int>() * j["rounds"].get<int>()));
+  print_line(fmt::format("{:>6} {:>9}   {:^27}   {:^27} {:>8} {:>10}", "", "offered", "one by one", "step-level batching", "", "pictures"));
+  print_line(fmt::format("{:>6} {:>9}   {:>9} {:>8} {:>8}   {:>9} {:>8} {:>8} {:>8} {:>10}", "load", "/s", "/s", "p50 s", "p95 s", "/s", "p50 s", "p95 s", "ratio", "in a pass"));
+  const auto server = [](const Json& s) { return fmt::format("{:>9.2f} {:>8.2f} {:>8.2f}", s["images_per_second"].get<double>(), s["p50_s"].get<double>(), s["p95_s"].get<double>()); };
+  for (const Json& l : j["serving"])
+    print_line(fmt::format("{:>6.2f} {:>9.2f}   {}   {} {:>8.2f} {:>10.2f}", l["load"].get<double>(), l["offered_per_second"].get<double>(), server(l["one_by_one"]), server(l["batched"]),
+                           l["throughput_ratio"].get<double>(), l["mean_pictures_in_a_pass"].get<double>()));
+  print_line(fmt::format("batched pictures against those made one by one: PSNR at least {:.1f} dB, median {:.1f} dB", j["psnr_db"]["lowest"].get<double>(), j["psnr_db"]["median"].get<double>()));
+}
+
 int bench_whole(const Arguments& a, const Common& common, const ModelBencher& model) {
   if (!model) throw Error(ErrorCode::unsupported, "this build has only --architecture");
-  const Json out = model({.model = a.model, .prompt = a.prompt, .dtype = a.dtype == "bf16" ? "bfloat16" : a.dtype, .size_px = a.size, .batch = a.batch, .steps = a.steps, .rounds = a.rounds});
+  ModelBench wanted = a.serving;
+  wanted.model = a.model;
+  wanted.prompt = a.prompt;
+  wanted.dtype = a.dtype == "bf16" ? "bfloat16" : a.dtype;
+  wanted.size_px = a.size;
+  wanted.batch = a.batch;
+  wanted.steps = a.steps;
+  wanted.threads = a.threads;
+  if (!wanted.serve) wanted.rounds = a.rounds;
+  const Json out = model(wanted);
   if (common.json) print_json(out);
+  else if (wanted.serve) tell_serving(out);
   else tell_model(out);
   return 0;
 }
@@ -151,9 +195,17 @@ Command lab_bench(CLI::App& parent, const Common& common, ModelBencher model) {
   c->add_option("--size", a->size, "pixels of a side; without it 512, or the model's own")->check(CLI::Range(64, 4096));
   c->add_option("--batch", a->batch, "pictures at a time")->check(CLI::Range(1, 64));
   c->add_option("--dtype", a->dtype, "float32 or bfloat16; without it bfloat16 where the processor multiplies it");
-  c->add_option("--rounds", a->rounds, "measurements of everything, interleaved")->check(CLI::Range(1, 1000));
+  c->add_option("--page", a->page, "write a Markdown page: where the time goes, beside the same layers by the library's plain calls")->excludes(named);
+  CLI::Option* rounds = c->add_option("--rounds", a->rounds, "measurements of everything, interleaved; without it 5, or 2 with --serve")->check(CLI::Range(1, 1000));
+  c->add_flag("--serve", a->serving.serve, "with --model: pictures that arrive by chance, one by one against step-level batching")->needs(named);
+  c->add_option("--loads", a->serving.loads, "of --serve: offered loads, in what serving one by one sustains")->delimiter(',')->check(CLI::Range(0.01, 100.0));
+  c->add_option("--requests", a->serving.requests, "of --serve: pictures a round, load and server")->check(CLI::Range(1, 10000));
+  c->add_option("--rows", a->serving.rows, "of --serve: most rows of a shared batch; a picture with guidance takes two")->check(CLI::Range(1, 1024));
   c->add_option("--threads", a->threads, "0: one for each processor")->check(CLI::Range(0, 1024));
-  return {c, [a, &common, model] { return a->model.empty() ? bench(*a, common) : bench_whole(*a, common, model); }};
+  return {c, [a, &common, model, rounds] {
+            a->serving.rounds = rounds->count() > 0 ? a->rounds : 2;
+            return a->model.empty() ? bench(*a, common) : bench_whole(*a, common, model);
+          }};
 }
 
 }  // namespace safelight::app

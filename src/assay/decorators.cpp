@@ -49,30 +49,25 @@ class FaultyPass final : public ForwardEdit {
   const DenoiserFault& fault_;
 };
 
-class FaultyDenoiser final : public Denoiser {
+class FaultyDenoiser final : public DenoiserDecorator {
  public:
-  FaultyDenoiser(std::shared_ptr<const Denoiser> inner, DenoiserFault fault) : inner_(std::move(inner)), fault_(std::move(fault)) {}
+  FaultyDenoiser(std::shared_ptr<const Denoiser> inner, DenoiserFault fault) : DenoiserDecorator(std::move(inner)), fault_(std::move(fault)) {}
   at::Tensor predict(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& conditioning, const ForwardHooks& hooks) const override {
-    if (timesteps.max().item<double>() > fault_.from_timestep) return inner_->predict(x, timesteps, conditioning, hooks);
+    if (timesteps.max().item<double>() > fault_.from_timestep) return inner().predict(x, timesteps, conditioning, hooks);
     DenoiserInputs in{x, timesteps, conditioning};
     if (fault_.inputs) fault_.inputs(in);
     FaultyPass pass(hooks.edit, fault_);
     const bool inside = fault_.attention || fault_.block;
-    const at::Tensor out = inner_->predict(in.x, in.timesteps, in.conditioning, {.observer = hooks.observer, .edit = inside ? &pass : hooks.edit});
+    ForwardHooks faulty = hooks;
+    faulty.edit = &pass;
+    const at::Tensor out = inner().predict(in.x, in.timesteps, in.conditioning, inside ? faulty : hooks);
     return fault_.output ? fault_.output(in, out) : out;
   }
-  int64_t latent_channels() const override { return inner_->latent_channels(); }
-  int64_t patch() const override { return inner_->patch(); }
-  GuidanceKind guidance() const override { return inner_->guidance(); }
-  Beside beside() const override { return inner_->beside(); }
   CustomSteps own_steps(int steps, int64_t height, int64_t width) const override {
-    return fault_.steps ? fault_.steps(steps) : inner_->own_steps(steps, height, width);
+    return fault_.steps ? fault_.steps(steps) : DenoiserDecorator::own_steps(steps, height, width);
   }
-  std::vector<std::string> block_names() const override { return inner_->block_names(); }
-  int64_t attention_stride() const override { return inner_->attention_stride(); }
 
  private:
-  std::shared_ptr<const Denoiser> inner_;
   DenoiserFault fault_;
 };
 

@@ -39,6 +39,14 @@ void check_guidance_form(const GuidanceForm& g, std::vector<Problem>& out) {
   check_range("guidance_form.norm", g.norm, 0, 1e6, out);
 }
 
+void check_shortcuts(const Shortcuts& s, std::vector<Problem>& out) {
+  check_range("shortcuts.cache_interval", s.cache_interval, 1, 50, out);
+  check_range("shortcuts.cache_depth", s.cache_depth, 0, 64, out);
+  check_range("shortcuts.cache_threshold", s.cache_threshold, 0, 1, out);
+  check_range("shortcuts.merge_tokens", s.merge_tokens, 0, 0.75, out);
+  if (s.cache_depth > 0 && s.cache_interval == 1) out.push_back({"shortcuts.cache_depth", "is given while no step is cached", "give shortcuts.cache_interval too"});
+}
+
 void check_picture(const GenerateRequest& r, std::vector<Problem>& out) {
   const PictureInput& p = r.picture;
   check_range("picture.strength", p.strength, 0, 1, out);
@@ -85,6 +93,7 @@ std::vector<Problem> check(const GenerateRequest& r) {
   for (const EmbeddingChoice& e : r.embeddings)
     if (e.file.empty()) out.push_back({"embeddings.file", "is empty", "give a safetensors file"});
   check_guidance_form(r.guidance_form, out);
+  check_shortcuts(r.shortcuts, out);
   check_picture(r, out);
   check_part(r, out);
   if (!one_of(r.dtype, {"float32", "bfloat16"})) out.push_back({"dtype", "is '" + r.dtype + "'", "use float32 or bfloat16"});
@@ -95,7 +104,8 @@ std::vector<Problem> check(const GenerateRequest& r) {
 
 bool Interventions::empty() const {
   return !restart && !scheduler && !spacing && !prediction && !steps && !guidance && !guidance_steps && !latent_scale &&
-         !seed && attention.empty() && latents.empty() && tokens.empty() && precision.empty() && !decoder && !sham && bypass.empty();
+         !seed && attention.empty() && latents.empty() && tokens.empty() && precision.empty() && !decoder && !sham && bypass.empty() &&
+         !exact;
 }
 
 std::vector<Problem> check(const Interventions& i) {

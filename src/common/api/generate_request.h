@@ -63,6 +63,20 @@ struct AdapterChoice {
   double weight = 1;                // -10..10
 };
 
+// What a run leaves out to be faster, at some cost to the picture. All off by default; recorded with the run. A tiny decoder (`vae`), a guidance
+// interval (GuidanceForm) and fewer steps are shortcuts too, under their own names.
+struct Shortcuts {
+  int cache_interval = 1;           // UNets: every n-th step computes the whole network, the others its outermost layers over kept deep features
+                                    // (DeepCache, arXiv:2312.00858); 1: every step is whole
+  int cache_depth = 0;              // skip connections, besides the outermost, that the other steps still compute
+  double cache_threshold = 0;       // transformers: the first block's change, relative to the last whole step, below which the other blocks' result
+                                    // is taken from that step (first-block caching); 0: never
+  double merge_tokens = 0;          // 0..0.75: share of the finest self-attention's tokens that join their nearest neighbour (arXiv:2303.17604)
+
+  bool caching() const { return cache_interval > 1 || cache_threshold > 0; }
+  bool any() const { return caching() || merge_tokens > 0; }
+};
+
 // A file of textual inversion.
 struct EmbeddingChoice {
   std::string file;
@@ -88,6 +102,7 @@ struct GenerateRequest {
   int steps = 0;                    // 1..1000; 0: as recommended
   std::optional<double> guidance;   // classifier-free guidance scale w in u + w (c - u); 0..100; up to 1 switches it off
   GuidanceForm guidance_form;
+  Shortcuts shortcuts;
   std::uint64_t seed = 0;           // images of a batch use seed, seed + 1, ...
   int count = 1;                    // images, 1..64
   SchedulerChoice scheduler;

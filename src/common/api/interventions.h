@@ -77,6 +77,7 @@ struct Interventions {
   std::optional<DecoderChange> decoder;
   std::optional<Sham> sham;
   std::vector<std::string> bypass;            // post-processors to leave out, by name
+  bool exact = false;                         // without the request's shortcuts, its guidance interval among them
 
   bool empty() const;
 };

@@ -16,6 +16,11 @@ void fields(V& v, GuidanceForm& g) {
 }
 
 template <class V>
+void fields(V& v, Shortcuts& s) {
+  v("cache_interval", s.cache_interval), v("cache_depth", s.cache_depth), v("cache_threshold", s.cache_threshold), v("merge_tokens", s.merge_tokens);
+}
+
+template <class V>
 void fields(V& v, PictureInput& p) {
   v("file", p.file), v("strength", p.strength), v("mask", p.mask), v("mask_blur", p.mask_blur), v("crop_padding", p.crop_padding);
   v("noise_level", p.noise_level);
@@ -54,6 +59,7 @@ void fields(V& v, GenerateRequest& r) {
   v("steps", r.steps), v("guidance", r.guidance), v("seed", r.seed), v("count", r.count), v("scheduler", r.scheduler);
   v("prompt_2", r.prompt_2), v("prompt_3", r.prompt_3), v("negative_2", r.negative_2), v("negative_3", r.negative_3);
   v("clip_skip", r.clip_skip), v("max_text_tokens", r.max_text_tokens), v("guidance_form", r.guidance_form), v("picture", r.picture);
+  v("shortcuts", r.shortcuts);
   v("control", r.control), v("sizes", r.sizes), v("negative_sizes", r.negative_sizes), v("part", r.part);
   v("dtype", r.dtype), v("probes", r.probes);
 }
@@ -104,6 +110,7 @@ void fields(V& v, Interventions& i) {
   v("steps", i.steps), v("guidance", i.guidance), v("guidance_steps", i.guidance_steps), v("latent_scale", i.latent_scale);
   v("seed", i.seed), v("attention", i.attention), v("latents", i.latents), v("tokens", i.tokens);
   v("precision", i.precision), v("decoder", i.decoder), v("sham", i.sham), v("bypass", i.bypass);
+  v("exact", i.exact);
 }
 
 template <class V>

@@ -7,6 +7,7 @@
 
 #include "common/base/error.h"
 #include "engine/tensor/attention.h"
+#include "engine/tensor/step_cache.h"
 #include "engine/weights/config_reader.h"
 
 namespace safelight {
@@ -114,13 +115,27 @@ at::Tensor Mmdit::position(int64_t rows, int64_t columns) const {
   return square.slice(1, top, top + rows).slice(2, left, left + columns).reshape({1, rows * columns, -1});
 }
 
+void Mmdit::run_blocks(at::Tensor& image, at::Tensor& words, const at::Tensor& embedding, const ForwardHooks& hooks) const {
+  const at::Tensor entered = image;
+  blocks_.front().forward(image, words, embedding, hooks);
+  const bool watches = hooks.cache && hooks.cache->watches_first_block();
+  if (watches && hooks.cache->first_block_repeats(image - entered)) {
+    hooks.cache->count_reuse();
+    image = image + hooks.cache->rest();
+    return;
+  }
+  const at::Tensor after_first = image;
+  for (std::size_t i = 1; i < blocks_.size(); ++i) blocks_[i].forward(image, words, embedding, hooks);
+  if (watches) hooks.cache->keep_rest(image - after_first);
+}
+
 at::Tensor Mmdit::forward(const at::Tensor& sample, const at::Tensor& timesteps, const at::Tensor& text, const at::Tensor& pooled,
                           const ForwardHooks& hooks) const {
   const int64_t patch = config_.patch_size, rows = sample.size(2) / patch, columns = sample.size(3) / patch;
   at::Tensor image = patches_(sample).flatten(2).transpose(1, 2) + position(rows, columns);
   const at::Tensor embedding = time_(timesteps, sample.scalar_type()) + pooled_(pooled);
   at::Tensor words = text_in_(text);
-  for (const Block& block : blocks_) block.forward(image, words, embedding, hooks);
+  run_blocks(image, words, embedding, hooks);
   const at::Tensor out = out_(norm_out_(image, embedding));
   return out.view({-1, rows, columns, patch, patch, config_.out_channels}).permute({0, 5, 1, 3, 2, 4}).reshape({-1, config_.out_channels, rows * patch, columns * patch});
 }

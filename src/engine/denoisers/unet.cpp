@@ -2,7 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "common/base/error.h"
+#include "engine/tensor/step_cache.h"
 
 namespace safelight {
 
@@ -36,23 +39,39 @@ std::vector<std::string> Unet::block_names() const {
   return names;
 }
 
+void Unet::add_control(const std::vector<at::Tensor>& residuals, std::vector<at::Tensor>& skips, at::Tensor& x) const {
+  if (residuals.empty()) return;
+  const std::size_t all = trunk_.skip_channels().size();
+  if (residuals.size() != all + 1)
+    throw Error(ErrorCode::conflict, "the ControlNet gives " + std::to_string(residuals.size()) + " residuals, this UNet takes " + std::to_string(all + 1) +
+                                         "; it was made for another model");
+  for (std::size_t i = 0; i < skips.size(); ++i) skips[i] = skips[i] + residuals[i];
+  if (skips.size() == all) x = x + residuals.back();
+}
+
 at::Tensor Unet::forward(const UnetInputs& in, const ForwardHooks& hooks) const {
   const UnetPass pass = trunk_.pass(in, hooks);
+  const bool caches = hooks.cache && hooks.cache->keeps_features(), partial = caches && hooks.cache->has_features();
+  const std::size_t outer = caches ? std::min(hooks.cache->depth() + 1, trunk_.skip_channels().size()) : 0;
   std::vector<at::Tensor> skips;
-  at::Tensor x = trunk_.descend(in.sample, {}, pass, skips);
-  if (!in.control.empty()) {
-    if (in.control.size() != skips.size() + 1)
-      throw Error(ErrorCode::conflict, "the ControlNet gives " + std::to_string(in.control.size()) + " residuals, this UNet takes " +
-                                           std::to_string(skips.size() + 1) + "; it was made for another model");
-    for (std::size_t i = 0; i < skips.size(); ++i) skips[i] = skips[i] + in.control[i];
-    x = x + in.control.back();
+  at::Tensor x = trunk_.descend(in.sample, {}, pass, skips, partial ? outer : 0);
+  add_control(in.control, skips, x);
+  if (partial) {
+    hooks.cache->count_reuse();
+    x = hooks.cache->features();
   }
+  std::size_t left = trunk_.skip_channels().size();  // skips that the rest of the way up takes
   for (const UnetStage& stage : up_) {
-    for (std::size_t j = 0; j < stage.resnets.size(); ++j) {
+    bool ran = false;
+    for (std::size_t j = 0; j < stage.resnets.size(); ++j, --left) {
+      if (left > skips.size()) continue;  // the kept features lie further up
+      if (caches && left == outer && !partial) hooks.cache->keep_features(x);
+      ran = true;
       x = stage.resnets[j].forward(at::cat({x, skips.back()}, 1), pass);
       skips.pop_back();
       if (!stage.attentions.empty()) x = stage.attentions[j].forward(x, pass);
     }
+    if (!ran) continue;
     // Upsampling to the next skip's size, not by two, so that odd sizes come out as they went in.
     if (stage.resample)
       x = (*stage.resample)(at::upsample_nearest2d(x, {skips.back().size(2), skips.back().size(3)}));

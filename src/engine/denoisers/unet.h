@@ -15,6 +15,7 @@ class Unet {
   std::vector<std::string> block_names() const;  // as hooks report them, in forward order
 
  private:
+  void add_control(const std::vector<at::Tensor>& residuals, std::vector<at::Tensor>& skips, at::Tensor& x) const;
   UnetStage make_up(const ParameterScope& p, std::size_t i) const;
 
   UnetTrunk trunk_;

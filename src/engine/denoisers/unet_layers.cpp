@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "engine/denoisers/token_merging.h"
 #include "engine/tensor/attention.h"
 #include "engine/tensor/fused.h"
 
@@ -68,8 +69,14 @@ Transformer2d::Block::Block(const ParameterScope& p, const TransformerShape& s)
       gate(p / "ff.net.0.proj", s.width, 8 * s.width),
       out(p / "ff.net.2", 4 * s.width, s.width) {}
 
-at::Tensor Transformer2d::Block::forward(at::Tensor x, const UnetPass& pass) const {
-  x = x + attn1.forward(norm1(x), pass);
+at::Tensor Transformer2d::Block::forward(at::Tensor x, const UnetPass& pass, int64_t height, int64_t width) const {
+  const at::Tensor normed = norm1(x);
+  if (pass.hooks.merge_tokens > 0 && height * width == pass.finest_tokens) {
+    const TokenMerging merging(normed, height, width, pass.hooks.merge_tokens);
+    x = x + merging.unmerge(attn1.forward(merging.merge(normed), pass));
+  } else {
+    x = x + attn1.forward(normed, pass);
+  }
   x = x + attn2.forward(norm2(x), pass);
   return x + out(geglu(gate(norm3(x))));
 }
@@ -89,7 +96,7 @@ at::Tensor Transformer2d::forward(const at::Tensor& x, const UnetPass& pass) con
   const auto to_map = [&](const at::Tensor& t) { return t.view({n, h, w, c}).permute({0, 3, 1, 2}).contiguous(); };
   at::Tensor y = norm_(x);
   y = linear_ ? (*linear_in_)(to_tokens(y)) : to_tokens((*conv_in_)(y));
-  for (const Block& block : blocks_) y = block.forward(std::move(y), pass);
+  for (const Block& block : blocks_) y = block.forward(std::move(y), pass, h, w);
   y = linear_ ? to_map((*linear_out_)(y)) : (*conv_out_)(to_map(y));
   return pass.hooks.block(path_, y + x);
 }

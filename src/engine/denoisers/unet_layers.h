@@ -19,6 +19,7 @@ struct UnetPass {
   at::Tensor time;       // [B, time_width], already through the activation
   at::Tensor text;       // [B, tokens, cross_attention_dim]
   at::Tensor text_bias;  // undefined, or [B,1,1,tokens]
+  int64_t finest_tokens; // of the largest feature map that attends: where tokens may be merged
   const ForwardHooks& hooks;
 };
 
@@ -72,7 +73,7 @@ class Transformer2d {
  private:
   struct Block {
     Block(const ParameterScope& p, const TransformerShape& shape);
-    at::Tensor forward(at::Tensor x, const UnetPass& pass) const;
+    at::Tensor forward(at::Tensor x, const UnetPass& pass, int64_t height, int64_t width) const;
     LayerNorm norm1, norm2, norm3;
     AttentionLayer attn1, attn2;
     Linear gate, out;

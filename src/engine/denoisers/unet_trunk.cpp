@@ -105,24 +105,28 @@ UnetPass UnetTrunk::pass(const UnetInputs& in, const ForwardHooks& hooks) const 
     const at::Tensor joined = at::cat({require(in.pooled_text, "a pooled text embedding"), sizes}, 1);
     e = e + (*addition2_)(at::silu((*addition1_)(joined)));
   }
-  UnetPass pass{.time = at::silu(e), .text = in.text, .text_bias = {}, .hooks = hooks};
+  const int64_t stride = config_.attention_stride(), height = (in.sample.size(2) + stride - 1) / stride, width = (in.sample.size(3) + stride - 1) / stride;
+  UnetPass pass{.time = at::silu(e), .text = in.text, .text_bias = {}, .finest_tokens = height * width, .hooks = hooks};
   if (in.text_mask.defined()) pass.text_bias = ((1 - in.text_mask.to(dtype)) * -10000.0).unsqueeze(1).unsqueeze(1);
   return pass;
 }
 
-at::Tensor UnetTrunk::descend(const at::Tensor& sample, const at::Tensor& hint, const UnetPass& pass, std::vector<at::Tensor>& skips) const {
+at::Tensor UnetTrunk::descend(const at::Tensor& sample, const at::Tensor& hint, const UnetPass& pass, std::vector<at::Tensor>& skips, std::size_t wanted) const {
   at::Tensor x = conv_in_(sample);
   if (hint.defined()) x = x + hint;
   skips.push_back(x);
   for (const UnetStage& stage : down_) {
     for (std::size_t j = 0; j < stage.resnets.size(); ++j) {
+      if (skips.size() == wanted) return x;
       x = stage.resnets[j].forward(x, pass);
       if (!stage.attentions.empty()) x = stage.attentions[j].forward(x, pass);
       skips.push_back(x);
     }
+    if (skips.size() == wanted) return x;
     if (stage.resample) skips.push_back(x = (*stage.resample)(x));
     x = pass.hooks.block(stage.path, x);
   }
+  if (skips.size() == wanted) return x;
   x = mid_resnets_[0].forward(x, pass);
   x = mid_attention_->forward(x, pass);
   return pass.hooks.block("mid_block", mid_resnets_[1].forward(x, pass));

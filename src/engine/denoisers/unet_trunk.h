@@ -31,8 +31,9 @@ class UnetTrunk {
   UnetTrunk(const ParameterScope& p, const UnetConfig& config);
   // What every block of this pass is told. Throws Error(invalid_argument) when an input is missing.
   UnetPass pass(const UnetInputs& in, const ForwardHooks& hooks) const;
-  // Pushes every skip, and returns the output of the middle block. `hint`: undefined, or added after the first convolution.
-  at::Tensor descend(const at::Tensor& sample, const at::Tensor& hint, const UnetPass& pass, std::vector<at::Tensor>& skips) const;
+  // Pushes every skip, and returns the output of the middle block; with `wanted`, pushes only so many and stops there. `hint`: undefined, or added
+  // after the first convolution.
+  at::Tensor descend(const at::Tensor& sample, const at::Tensor& hint, const UnetPass& pass, std::vector<at::Tensor>& skips, std::size_t wanted = 0) const;
 
   TransformerShape shape(std::size_t block) const;
   std::vector<int64_t> skip_channels() const;

@@ -38,6 +38,7 @@ class Controlled final : public Denoiser {
   Beside beside() const override { return inner_->beside(); }
   std::vector<std::string> block_names() const override { return names_; }
   int64_t attention_stride() const override { return inner_->attention_stride(); }
+  ShortcutSupport shortcuts() const override { return inner_->shortcuts(); }
 
  private:
   int64_t residuals() const {

@@ -51,6 +51,7 @@ class FluxDenoiser final : public Denoiser {
     return out;
   }
   std::vector<std::string> block_names() const override { return loaded_.model.block_names(); }
+  ShortcutSupport shortcuts() const override { return {.first_block = true}; }
   const FluxConfig& config() const { return loaded_.config(); }
   const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
   std::uint64_t bytes() const { return loaded_.bytes(); }

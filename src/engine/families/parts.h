@@ -104,6 +104,7 @@ class UnetDenoiser final : public Denoiser {
   Beside beside() const override { return beside_; }
   std::vector<std::string> block_names() const override { return loaded_.model.block_names(); }
   int64_t attention_stride() const override { return config().attention_stride(); }
+  ShortcutSupport shortcuts() const override { return {.deep_features = true, .merging = true}; }
   const UnetConfig& config() const { return loaded_.config(); }
   const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
   std::uint64_t bytes() const { return loaded_.bytes(); }

@@ -55,6 +55,7 @@ class MmditDenoiser final : public Denoiser {
     return {.image_tokens = static_cast<int>(height * width / (config().patch_size * config().patch_size))};
   }
   std::vector<std::string> block_names() const override { return loaded_.model.block_names(); }
+  ShortcutSupport shortcuts() const override { return {.first_block = true}; }
   const MmditConfig& config() const { return loaded_.config(); }
   const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
   std::uint64_t bytes() const { return loaded_.bytes(); }

@@ -68,6 +68,13 @@ enum class GuidanceKind { classifier_free, embedded, none };
 // What stands beside the latents in a denoiser's input.
 enum class Beside { nothing, mask_and_masked_image, low_resolution_image };
 
+// The shortcuts (common/api/generate_request.h) that a network can take.
+struct ShortcutSupport {
+  bool deep_features = false;   // cache_interval: a network with skip connections
+  bool first_block = false;     // cache_threshold: a stack of like blocks
+  bool merging = false;         // merge_tokens
+};
+
 class Denoiser {
  public:
   virtual ~Denoiser() = default;
@@ -83,6 +90,27 @@ class Denoiser {
   virtual std::vector<std::string> block_names() const = 0;  // in forward order, as hooks report them
   // Latent cells per side of a cell of the finest feature map that attends to the text.
   virtual int64_t attention_stride() const { return 1; }
+  virtual ShortcutSupport shortcuts() const { return {}; }
+};
+
+// A denoiser that does something round another one's predict(), and is like it in the rest.
+class DenoiserDecorator : public Denoiser {
+ public:
+  explicit DenoiserDecorator(std::shared_ptr<const Denoiser> inner) : inner_(std::move(inner)) {}
+  int64_t latent_channels() const override { return inner_->latent_channels(); }
+  int64_t patch() const override { return inner_->patch(); }
+  GuidanceKind guidance() const override { return inner_->guidance(); }
+  Beside beside() const override { return inner_->beside(); }
+  CustomSteps own_steps(int steps, int64_t height, int64_t width) const override { return inner_->own_steps(steps, height, width); }
+  std::vector<std::string> block_names() const override { return inner_->block_names(); }
+  int64_t attention_stride() const override { return inner_->attention_stride(); }
+  ShortcutSupport shortcuts() const override { return inner_->shortcuts(); }
+
+ protected:
+  const Denoiser& inner() const { return *inner_; }
+
+ private:
+  std::shared_ptr<const Denoiser> inner_;
 };
 
 class Autoencoder {

@@ -23,6 +23,7 @@ void evaluate(RunState& s, const Evaluation& wanted) {
   const at::Tensor x = wanted.model_input;
   const int64_t n = x.size(0);
   const at::Tensor timesteps = at::full({guided ? 2 * n : n}, wanted.node.timestep, at::kFloat);
+  if (s.cache) s.cache->begin(step, timesteps.size(0));
   if (s.watch) s.watch->begin(guided ? n : 0, wanted.node.timestep);
   const at::Tensor out = s.components.denoiser->predict(guided ? at::cat({x, x}, 0) : x, timesteps, guided ? s.both : s.alone, s.hooks());
   s.cond = guided ? out.slice(0, n) : out;

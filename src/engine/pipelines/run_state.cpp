@@ -55,6 +55,11 @@ GenerateRequest resolved_request(const Components& c, const GenerateRequest& ask
   if (change.scheduler) r.scheduler.solver = *change.scheduler;
   if (change.spacing) r.scheduler.spacing = *change.spacing;
   if (change.prediction) r.scheduler.prediction = *change.prediction;
+  if (change.exact) {
+    r.shortcuts = {};
+    r.guidance_form.from = 0;
+    r.guidance_form.to = 1;
+  }
   if (r.width == 0) r.width = c.default_side_px;
   if (r.height == 0) r.height = c.default_side_px;
   if (r.steps == 0 && asked.steps == 0) r.steps = c.recommended.steps;
@@ -64,6 +69,12 @@ GenerateRequest resolved_request(const Components& c, const GenerateRequest& ask
   const int64_t unit = c.autoencoder->downscale() * c.denoiser->patch();
   for (const auto& [where, side] : {std::pair{"width", r.width}, {"height", r.height}})
     if (side % unit != 0) problems.push_back({where, "is " + std::to_string(side), "this model needs a multiple of " + std::to_string(unit)});
+  const ShortcutSupport can = c.denoiser->shortcuts();
+  if (r.shortcuts.cache_interval > 1 && !can.deep_features)
+    problems.push_back({"shortcuts.cache_interval", "needs a UNet", "this model takes shortcuts.cache_threshold"});
+  if (r.shortcuts.cache_threshold > 0 && !can.first_block)
+    problems.push_back({"shortcuts.cache_threshold", "needs a transformer", "this model takes shortcuts.cache_interval"});
+  if (r.shortcuts.merge_tokens > 0 && !can.merging) problems.push_back({"shortcuts.merge_tokens", "needs a UNet", "leave it out"});
   require_no(problems, "request");
   const SolverEntry& solver = solver_named(r.scheduler.solver);
   if (guidance_named(r.guidance_form.kind).splits_estimate && !solver.takes_split)
@@ -84,6 +95,7 @@ RunState::RunState(const Components& c, const GenerateRequest& asked, RunOptions
       start_(std::chrono::steady_clock::now()),
       mark_(start_) {
   guided = c.denoiser->guidance() == GuidanceKind::classifier_free && (*request.guidance > 1.0 || form.leads_below_one);
+  if (const Shortcuts& s = request.shortcuts; s.caching()) cache.emplace(StepCache::Plan{.interval = s.cache_interval, .depth = s.cache_depth, .threshold = s.cache_threshold});
   latent_height_ = request.height / c.autoencoder->downscale();
   latent_width_ = request.width / c.autoencoder->downscale();
   bool attention = false, blocks = false;
@@ -109,7 +121,8 @@ void RunState::throw_if_cancelled() const {
 }
 
 ForwardHooks RunState::hooks() {
-  return {.observer = watch ? &*watch : nullptr, .edit = edit.needed() ? &edit : nullptr};
+  return {.observer = watch ? &*watch : nullptr, .edit = edit.needed() ? &edit : nullptr, .cache = cache ? &*cache : nullptr,
+          .merge_tokens = request.shortcuts.merge_tokens};
 }
 
 double RunState::guidance_at(int step) const { return guided && !guided_at(step) ? 1.0 : *request.guidance; }

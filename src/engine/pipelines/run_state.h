@@ -12,6 +12,7 @@
 #include "engine/pipelines/watch.h"
 #include "engine/guidance/guidance.h"
 #include "engine/schedulers/solver.h"
+#include "engine/tensor/step_cache.h"
 
 namespace safelight {
 
@@ -47,6 +48,7 @@ class RunState {
   const GuidanceEntry& form;
   bool guided = false;
   InterventionEdit edit;
+  std::optional<StepCache> cache;            // where steps are cached
   std::optional<ForwardWatch> watch;
   Conditioning both, alone;                  // with the unconditional rows first; the conditional ones by themselves
   at::Tensor cond, uncond, input;            // of the last evaluation

@@ -37,11 +37,13 @@ void RunState::timed_probe(F&& work) {
 }
 
 Json RunState::resolved_json() const {
-  return {{"model", components.name}, {"directory", components.directory.string()}, {"family", components.family},
+  Json out = {{"model", components.name}, {"directory", components.directory.string()}, {"family", components.family},
           {"prompt", request.prompt}, {"negative", request.negative}, {"width", request.width}, {"height", request.height},
           {"steps", request.steps}, {"guidance", *request.guidance}, {"seed", request.seed}, {"count", request.count},
           {"solver", request.scheduler.solver}, {"spacing", scheduler.sigmas.empty() ? scheduler.spacing : scheduler.sigmas},
           {"prediction", name(scheduler.prediction)}, {"dtype", components.dtype}, {"probes", request.probes}};
+  if (request.shortcuts.any()) out["shortcuts"] = to_json(request)["shortcuts"];
+  return out;
 }
 
 TraceFile::RestartLayout RunState::restart_layout() const {
@@ -57,7 +59,10 @@ TraceFile::RestartLayout RunState::restart_layout() const {
 }
 
 bool RunState::keeps_restart(int steps_done) const {
-  if (steps_done == 0 || request.probes == "full") return true;
+  if (steps_done == 0) return true;
+  // Where a run goes on, its cache is empty: only where the whole network is due anyway does that give the same bytes.
+  if (request.shortcuts.cache_threshold > 0 || steps_done % request.shortcuts.cache_interval != 0) return false;
+  if (request.probes == "full") return true;
   const int every = std::max(1, solver->steps() / kSummaryRestarts);
   return steps_done % every == 0;
 }
@@ -143,7 +148,7 @@ void RunState::finish_step(int step) {
           view.misled = watch->misled();
           view.self_entropy = watch->self_entropy();
           view.attention = watch->attention();
-          view.blocks = &watch->blocks();
+          if (watch->blocks().size() == components.denoiser->block_names().size()) view.blocks = &watch->blocks();  // else a part was left out
         }
         for (const auto& probe : options.probes) probe->on_step(view, *options.trace);
         write_preview(step);
@@ -201,6 +206,7 @@ GenerateResult RunState::close() {
     for (const StageTime& s : stages_) run["stages"].push_back({{"name", s.name}, {"ms", s.ms}});
     const double rest = std::max(result.total_ms - result.probe_ms, 1e-9);
     run["total_ms"] = result.total_ms;
+    if (cache) run["partial_passes"] = cache->reused();
     run["probe_cost"] = {{"level", request.probes}, {"ms", result.probe_ms}, {"share", result.probe_ms / rest}, {"bytes", options.trace->bytes()}};
     options.trace->finish("finished");
   }

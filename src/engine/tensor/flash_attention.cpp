@@ -10,6 +10,7 @@
 
 #include "common/base/error.h"
 #include "engine/tensor/flash_task.h"
+#include "engine/tensor/plain.h"
 
 namespace safelight {
 namespace {
@@ -185,7 +186,7 @@ bool can_flash(const AttentionCall& call) {
     return t.is_cpu() && t.scalar_type() == call.q.scalar_type() && t.numel() > 0 && !(at::GradMode::is_enabled() && t.requires_grad());
   };
   const bool type = call.q.scalar_type() == at::kFloat || call.q.scalar_type() == at::kBFloat16;
-  if (!type || !fits(call.q) || !fits(call.k) || !fits(call.v) || call.q.size(2) * call.k.size(2) < kWorthIt) return false;
+  if (PlainKernels::wanted() || !type || !fits(call.q) || !fits(call.k) || !fits(call.v) || call.q.size(2) * call.k.size(2) < kWorthIt) return false;
   return !call.bias.defined() || (call.bias.is_cpu() && !(at::GradMode::is_enabled() && call.bias.requires_grad()));
 }
 

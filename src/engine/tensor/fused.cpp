@@ -9,6 +9,7 @@
 
 #include "common/base/error.h"
 #include "engine/tensor/fused_rows.h"
+#include "engine/tensor/plain.h"
 
 namespace safelight {
 namespace {
@@ -42,7 +43,7 @@ void by_type(const at::Tensor& x, const F& f) {
 }
 
 bool computed_here(const at::Tensor& x) {
-  return x.is_cpu() && x.layout() == at::kStrided && x.numel() > 0 &&
+  return !PlainKernels::wanted() && x.is_cpu() && x.layout() == at::kStrided && x.numel() > 0 &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
 

@@ -45,9 +45,13 @@ class ForwardEdit {
   virtual at::Tensor edit_block(std::string_view /*module*/, at::Tensor x) { return x; }
 };
 
+class StepCache;   // engine/tensor/step_cache.h
+
 struct ForwardHooks {
   ForwardObserver* observer = nullptr;
   ForwardEdit* edit = nullptr;
+  StepCache* cache = nullptr;   // null: every pass is whole
+  double merge_tokens = 0;      // share of the finest self-attention's tokens that are merged
 
   // Applies the edit, then shows the result to the observer.
   at::Tensor block(std::string_view module, at::Tensor x) const {

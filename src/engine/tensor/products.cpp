@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/tensor/plain.h"
+
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -34,7 +36,7 @@ at::Tensor dnnl_linear(const at::Tensor& x, const at::Tensor& weight, const at::
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
 #ifdef SAFELIGHT_WITH_DNNL
-  if (x.dim() > 0 && x.numel() > 0 && weight.dim() == 2 && x.size(-1) == weight.size(1) && is_plain(weight) && (!bias.defined() || is_plain(bias))) {
+  if (!PlainKernels::wanted() && x.dim() > 0 && x.numel() > 0 && weight.dim() == 2 && x.size(-1) == weight.size(1) && is_plain(weight) && (!bias.defined() || is_plain(bias))) {
     const at::Tensor rows = x.contiguous();
     if (is_plain(rows))
       if (at::Tensor y = dnnl_linear(rows, weight, bias); y.defined()) return y;

@@ -34,6 +34,7 @@ constexpr CauseInfo kCauses[] = {
     {"output-changed", "denoiser", "remove what changes the denoiser's output"},
     {"latent-handoff", "decoder", "remove what changes the latents before they are decoded"},
     {"pixels-changed", "postprocess", "leave out the steps after decoding, one at a time"},
+    {"shortcut", "shortcuts", "leave the run's shortcuts out"},
     {"damaged-file", "configuration", "fetch the file again"},
 };
 constexpr CauseInfo kNoCause = {"", "", ""};

@@ -47,7 +47,7 @@ bool is_of_component(const Finding& f) {
 void order(std::vector<Finding>& findings, bool cleared) {
   const auto key = [&](const Finding& f) {
     const int certain = f.cause == "prediction-type" ? 0 : f.cause == "latent-scale" ? 1 : f.cause == "non-finite" ? 2 : f.detector == "known-answers" ? 4 : is_proven(f) ? 3 : 5;
-    const int late = f.cause == "truncated" || f.cause == "unknown-words" ? 1 : cleared && is_of_component(f) ? 2 : 0;
+    const int late = f.cause == "shortcut" ? 3 : f.cause == "truncated" || f.cause == "unknown-words" ? 1 : cleared && is_of_component(f) ? 2 : 0;
     // A general fault of the estimate (guidance, steps) shows in block statistics and channels too; those go last.
     const int kind = f.cause == "activation-band" ? 2 : f.cause == "channel-drift" ? 1 : 0;
     const bool global = f.cause == "guidance-burn" || f.cause == "too-few-steps";
@@ -215,6 +215,7 @@ Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment*
   if (seen && !proven)
     for (const char* subsystem : complaint->symptom().subsystems)
       for (Treatment& t : usual_treatments(subsystem, trace, own)) treatments.push_back(std::move(t));
+  std::stable_partition(treatments.begin(), treatments.end(), [](const Treatment& t) { return t.change.exact; });   // shortcuts are the first to go
   if (reruns && (baseline || seen)) {
     Judge judge{[&](const TraceReader& run) { return overall(artifact_scores(run, *baseline)); }, kHealthyScore};
     const int budget = std::max(0, options.counterfactuals - (complaint ? kReferences + 1 : 0));

@@ -21,11 +21,12 @@ DetectorEntry decoder_handoff();
 DetectorEntry guidance_weak();
 DetectorEntry untrained_size();
 DetectorEntry negative_repeats();
+DetectorEntry shortcuts();
 
 const std::vector<DetectorEntry>& detector_table() {
   static const std::vector<DetectorEntry> table = {
       non_finite(),       prediction_type(), latent_scale(),  untrained_size(), changed_tokens(),       truncated_prompt(), unknown_words(),   negative_repeats(), attention_collapse(),
-      guidance_burn(),    guidance_weak(),   too_few_steps(), misled_timestep(), channel_drift(),       activations_detector(), decoder_mismatch(), decoder_handoff(), known_answers()};
+      guidance_burn(),    guidance_weak(),   too_few_steps(), misled_timestep(), channel_drift(),       activations_detector(), decoder_mismatch(), decoder_handoff(), known_answers(), shortcuts()};
   return table;
 }
 

@@ -147,6 +147,13 @@ std::optional<Treatment> own_decoder(Input in) {
   return named("the model's own decoder", in.change);
 }
 
+std::optional<Treatment> without_shortcuts(Input in) {
+  in.change.exact = true;
+  Treatment t = named("every step whole and guided", in.change);
+  t.trigger = "shortcuts";
+  return t;
+}
+
 struct Row {
   const char* cause;   // of the finding
   std::optional<Treatment> (*make)(Input);
@@ -157,7 +164,8 @@ constexpr Row kTable[] = {{"guidance-burn", recommended_guidance},      {"too-fe
                           {"attention-flat", attention_rescaled},       {"attention-sharp", attention_rescaled},
                           {"channel-drift", channel_not_pushed},        {"channel-drift", channel_moved_back},
                           {"prediction-type", other_prediction},        {"latent-scale", calibrated_latent_scale},
-                          {"decoder-mismatch", float32_decode},         {"non-finite", float32_decode}};
+                          {"decoder-mismatch", float32_decode},         {"non-finite", float32_decode},
+                          {"shortcut", without_shortcuts}};
 
 struct UsualRow {
   const char* subsystem;
@@ -198,7 +206,8 @@ std::vector<Treatment> treatments_for(const Finding& finding, const TraceReader&
     if (finding.cause != row.cause) continue;
     auto t = row.make({finding, trace, base});
     if (!t) continue;
-    t->subsystem = t->trigger = finding.subsystem;
+    t->subsystem = finding.subsystem;
+    if (t->trigger.empty()) t->trigger = finding.subsystem;
     t->cause = finding.cause;
     out.push_back(std::move(*t));
   }

@@ -24,4 +24,17 @@ std::vector<Treatment> usual_treatments(const std::string& subsystem, const Trac
 // The changes that test this finding's hypothesis, the most telling first. `own`: the run's interventions.
 std::vector<Treatment> treatments_for(const Finding& finding, const TraceReader& trace, const Interventions& own);
 
+// A word that says what should be seen, by its place in the token list.
+struct PromptWord {
+  std::string text;
+  int token = 0, tokens = 1;
+};
+std::vector<PromptWord> content_words(const TraceReader& trace);   // empty without attention series
+
+inline constexpr double kWordFactor = 1.5;   // by which one word's attention logits or embedding are raised
+
+// Every usual change of one thing (single_treatments.cpp): guidance, steps and solver, routing as a whole and of each content word, each content
+// word's strength, precision. `own`: the run's interventions.
+std::vector<Treatment> single_treatments(const TraceReader& trace, const Interventions& own);
+
 }  // namespace safelight

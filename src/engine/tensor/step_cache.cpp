@@ -1,0 +1,26 @@
+#include "engine/tensor/step_cache.h"
+
+#include <ATen/ATen.h>
+
+namespace safelight {
+
+void StepCache::begin(int step, int64_t rows) {
+  if (rows != rows_) {
+    kept_ = at::Tensor();
+    first_ = at::Tensor();
+  }
+  step_ = step;
+  rows_ = rows;
+}
+
+bool StepCache::first_block_repeats(const at::Tensor& residual) {
+  if (first_.defined() && kept_.defined() && first_.sizes() == residual.sizes()) {
+    const at::Tensor now = residual.to(at::kFloat), before = first_.to(at::kFloat);
+    const double change = (now - before).abs().sum().item<double>(), size = before.abs().sum().item<double>();
+    if (change <= plan_.threshold * size) return true;   // false for what is not finite
+  }
+  first_ = residual;
+  return false;
+}
+
+}  // namespace safelight
