@@ -15,15 +15,29 @@ std::uint64_t signs_of(std::uint64_t place) {
   return z ^ (z >> 31);
 }
 
+constexpr std::size_t kBits = 8;
+static_assert(kSketch % kBits == 0);
+
+// For every byte of signs, its bits as 1 and -1: eight products at a time instead of eight branches.
+constexpr auto kSigns = [] {
+  std::array<std::array<double, kBits>, 1 << kBits> out{};
+  for (std::size_t byte = 0; byte < out.size(); ++byte)
+    for (std::size_t bit = 0; bit < kBits; ++bit) out[byte][bit] = (byte >> bit & 1) != 0 ? 1 : -1;
+  return out;
+}();
+
+void add_signed(std::array<double, kSketch>& sum, double value, std::uint64_t signs) {
+  for (std::size_t first = 0; first < kSketch; first += kBits) {
+    const std::array<double, kBits>& sign = kSigns[signs >> first & 0xFF];
+    for (std::size_t bit = 0; bit < kBits; ++bit) sum[first + bit] += value * sign[bit];
+  }
+}
+
 }  // namespace
 
 std::array<double, kSketch> sketch(std::span<const float> values) {
   std::array<double, kSketch> sum{};
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const double v = values[i];
-    const std::uint64_t signs = signs_of(i);
-    for (std::size_t k = 0; k < kSketch; ++k) sum[k] += (signs >> k & 1) != 0 ? v : -v;
-  }
+  for (std::size_t i = 0; i < values.size(); ++i) add_signed(sum, values[i], signs_of(i));
   for (double& s : sum) s /= std::sqrt(static_cast<double>(kSketch));
   return sum;
 }

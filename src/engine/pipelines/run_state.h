@@ -68,6 +68,7 @@ class RunState {
   double cutoff_timestep(double share) const;
   void store_restart_point(int steps_done);
   bool keeps_restart(int steps_done) const;
+  bool ends_part(int steps_done) const;          // of a run at `summary`; every step does at `full`
   TraceFile::RestartLayout restart_layout() const;
   void write_preview(int step);
   Json resolved_json() const;

@@ -25,7 +25,8 @@ at::Tensor unstored(const StoredTensor& t) { return at::tensor(t.values, at::kFl
 at::Tensor view_of(const at::Tensor& batch) { return batch.defined() ? batch[0].to(at::kFloat).contiguous() : at::Tensor(); }
 
 constexpr int kHistoryRows = 6;  // the longest history in the table of solvers
-constexpr int kSummaryRestarts = 8;
+// At `summary`, parts of the run after which a restart point and a preview are kept: to make files and touch their pages is most of what a trace costs.
+constexpr int kSummaryParts = 5;
 
 }  // namespace
 
@@ -62,9 +63,11 @@ bool RunState::keeps_restart(int steps_done) const {
   if (steps_done == 0) return true;
   // Where a run goes on, its cache is empty: only where the whole network is due anyway does that give the same bytes.
   if (request.shortcuts.cache_threshold > 0 || steps_done % request.shortcuts.cache_interval != 0) return false;
-  if (request.probes == "full") return true;
-  const int every = std::max(1, solver->steps() / kSummaryRestarts);
-  return steps_done % every == 0;
+  return ends_part(steps_done);
+}
+
+bool RunState::ends_part(int steps_done) const {
+  return request.probes == "full" || steps_done == solver->steps() || steps_done % std::max(1, solver->steps() / kSummaryParts) == 0;
 }
 
 void RunState::begin_trace() {
@@ -151,7 +154,7 @@ void RunState::finish_step(int step) {
           if (watch->blocks().size() == components.denoiser->block_names().size()) view.blocks = &watch->blocks();  // else a part was left out
         }
         for (const auto& probe : options.probes) probe->on_step(view, *options.trace);
-        write_preview(step);
+        if (ends_part(step + 1)) write_preview(step);
       }
     });
     store_restart_point(step + 1);

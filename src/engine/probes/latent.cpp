@@ -26,8 +26,7 @@ class Latent final : public Probe {
     trace.series("latents.max_abs", largest);
     trace.series("latents.rms", size / std::sqrt(static_cast<double>(x0.size())));
     if (previous_.size() == x0.size()) {
-      double d = 0;
-      for (std::size_t i = 0; i < x0.size(); ++i) d += (x0[i] - previous_[i]) * (x0[i] - previous_[i]);
+      const double d = sum_over(x0.size(), [&](std::size_t i) { return (x0[i] - previous_[i]) * (x0[i] - previous_[i]); });
       trace.series("latents.change", std::sqrt(d) / (size + 1e-12));
     }
     previous_.assign(x0.begin(), x0.end());

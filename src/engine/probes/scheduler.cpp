@@ -32,13 +32,11 @@ class Scheduler final : public Probe {
   void on_step(const StepView& s, TraceWriter& trace) override {
     trace.series("scheduler.misled", s.misled);
     const auto raw = values_of(s.guided), x = values_of(s.x), eps = values_of(s.eps), x0 = values_of(s.x0), next = values_of(s.x_next);
-    double difference = 0, size = 1e-12;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      const double first_order = s.next.alpha * x0[i] + s.next.sigma * eps[i];
-      difference += (next[i] - first_order) * (next[i] - first_order);
-      size += static_cast<double>(next[i]) * next[i];
-    }
-    trace.series("scheduler.local_error", std::sqrt(difference / size));
+    const double difference = sum_over(x.size(), [&](std::size_t i) {
+      const double beyond_first_order = next[i] - (s.next.alpha * x0[i] + s.next.sigma * eps[i]);
+      return beyond_first_order * beyond_first_order;
+    });
+    trace.series("scheduler.local_error", std::sqrt(difference / (dot(next, next) + 1e-12)));
     if (!previous_.empty()) trace.series("scheduler.curvature", 1 - dot(eps, previous_) / (norm(eps) * norm(previous_) + 1e-12));
     previous_.assign(eps.begin(), eps.end());
     trace.series("scheduler.log_snr_step", log_snr(s.next) - log_snr(s.node));

@@ -29,13 +29,8 @@ class Snr final : public Probe {
     for (std::size_t c = 0; c < channels; ++c) {
       const auto clean = x0.subspan(c * area, area), noisy = x.subspan(c * area, area);
       const Moments m = moments(clean);
-      double noise = 0, average = 0;
-      for (std::size_t i = 0; i < area; ++i) {
-        const double d = noisy[i] - s.node.alpha * clean[i];
-        noise += d * d;
-        average += d;
-      }
-      noise /= static_cast<double>(area);
+      const auto left = [&](std::size_t i) { return noisy[i] - s.node.alpha * clean[i]; };
+      const double noise = sum_over(area, [&](std::size_t i) { return left(i) * left(i); }) / static_cast<double>(area), average = sum_over(area, left);
       const double signal = s.node.alpha * m.std * s.node.alpha * m.std;
       measured.push_back(10 * std::log10((signal + 1e-12) / (noise + 1e-12)));
       expected.push_back(10 * std::log10((s.node.alpha * s.node.alpha + 1e-12) / (s.node.sigma * s.node.sigma + 1e-12)));

@@ -13,10 +13,20 @@ inline std::span<const float> values_of(const at::Tensor& t) {  // t: float32, c
   return {t.data_ptr<float>(), static_cast<std::size_t>(t.numel())};
 }
 
+// The sum of term(0) ... term(n - 1), in eight interleaved parts: one alone would wait for each addition.
+template <class Term>
+double sum_over(std::size_t n, const Term& term) {
+  constexpr std::size_t kParts = 8;
+  double part[kParts] = {};
+  std::size_t i = 0;
+  for (; i + kParts <= n; i += kParts)
+    for (std::size_t k = 0; k < kParts; ++k) part[k] += term(i + k);
+  for (; i < n; ++i) part[0] += term(i);
+  return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+}
+
 inline double dot(std::span<const float> a, std::span<const float> b) {
-  double s = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) s += static_cast<double>(a[i]) * b[i];
-  return s;
+  return sum_over(a.size(), [&](std::size_t i) { return static_cast<double>(a[i]) * b[i]; });
 }
 
 inline double norm(std::span<const float> a) { return std::sqrt(dot(a, a)); }
@@ -26,8 +36,7 @@ struct Moments {
 };
 
 inline Moments moments(std::span<const float> a) {
-  double s = 0, q = 0;
-  for (const float x : a) s += x, q += static_cast<double>(x) * x;
+  const double s = sum_over(a.size(), [&](std::size_t i) { return static_cast<double>(a[i]); }), q = dot(a, a);
   const auto n = static_cast<double>(a.size());
   return {s / n, std::sqrt(std::max(0.0, q / n - s / n * (s / n)))};
 }
