@@ -1,98 +1,43 @@
 #include "apps/cli/enlarger.h"
 
-#include <ATen/ATen.h>
-#include <fmt/format.h>
-#include <unistd.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <thread>
 
 #include "common/base/error.h"
-#include "common/base/io.h"
 #include "common/base/json_read.h"
-#include "common/formats/png.h"
-#include "engine/families/model_files.h"
-#include "engine/families/parts.h"
-#include "engine/pipelines/pictures.h"
-#include "engine/upscalers/latent_transformer.h"
 
 namespace safelight::app {
 namespace {
 
-constexpr int kMostPasses = 3;
-
-Image through(const Autoencoder& autoencoder, const Image& picture) {
-  at::NoGradGuard no_grad;
-  return image_of(autoencoder.decode(autoencoder.encode(tensor_of(picture), {}, {}), {})[0]);
+// A directory as it is given, or a model that is known by name.
+std::filesystem::path directory_of(const std::string& model, Context& context) {
+  if (std::filesystem::is_directory(model)) return model;
+  if (std::filesystem::exists(model)) throw Error(ErrorCode::unsupported, "'" + model + "' is a file; upscalers are read from their directories (config.json and safetensors files)");
+  const std::filesystem::path found = context.engine().find_model(model);
+  if (!std::filesystem::is_directory(found)) throw Error(ErrorCode::not_found, "the upscaler '" + model + "' is not there; give its directory");
+  return found;
 }
 
-class LatentEnlarger final : public Enlarger {
- public:
-  LatentEnlarger(const std::filesystem::path& model, int passes)
-      : passes_(passes),
-        autoencoder_(component_of(model / "vae", "diffusion_pytorch_model"), {}),
-        network_(component_of(model / "latent_upscaler", "diffusion_pytorch_model"), {}) {
-    if (network_.config().latent_channels != autoencoder_.latent_channels())
-      throw Error(ErrorCode::conflict, "'" + model.string() + "': the upscaler takes latents of " + std::to_string(network_.config().latent_channels) +
-                                           " channels, the autoencoder has " + std::to_string(autoencoder_.latent_channels()));
-  }
-  Image enlarged(const EnlargeTask& task) override {
-    const auto cell = static_cast<int>(autoencoder_.downscale());
-    if (task.small.width % cell != 0 || task.small.height % cell != 0)
-      throw Error(ErrorCode::invalid_argument, "this upscaler takes pictures whose sides are multiples of " + std::to_string(cell));
-    at::NoGradGuard no_grad;
-    at::Tensor latents = autoencoder_.encode(tensor_of(task.small), {}, {});
-    for (int pass = 0; pass < passes_; ++pass) latents = network_.model.forward(latents, {});
-    return image_of(autoencoder_.decode(latents, {})[0]);
-  }
-  Image seen(const Image& small) override { return through(autoencoder_, small); }
-  Image round_trip(const Image& picture) override { return through(autoencoder_, picture); }
-  Json settings() const override { return {{"passes", passes_}}; }
+Json description(const std::filesystem::path& file) {
+  const Json json = std::filesystem::exists(file) ? read_json(file) : Json::object();
+  return json.is_object() ? json : Json::object();
+}
 
- private:
-  int passes_;
-  KlAutoencoder autoencoder_;
-  Loaded<LatentTransformer, LatentTransformerConfig> network_;
-};
+bool is_swin2sr(const std::filesystem::path& directory) {
+  const Json config = description(directory / "config.json");
+  const auto named = [](const Json& value, const char* wanted) { return value.is_string() && value.get<std::string>() == wanted; };
+  const Json& classes = config.value("architectures", Json::array());
+  return named(config.value("model_type", Json()), "swin2sr") ||
+         (classes.is_array() && std::any_of(classes.begin(), classes.end(), [&](const Json& c) { return named(c, "Swin2SRForImageSuperResolution"); }));
+}
 
-class CascadeEnlarger final : public Enlarger {
- public:
-  CascadeEnlarger(GenerateRequest request, Context& context)
-      : request_(std::move(request)), context_(context), file_(std::filesystem::temp_directory_path() / fmt::format("safelight-small-{}.png", ::getpid())) {
-    request_.probes = "none";
-    request_.count = 1;
-    request_.picture.file = file_.string();
-  }
-  ~CascadeEnlarger() override {
-    std::error_code ignored;
-    std::filesystem::remove(file_, ignored);
-  }
-  Image enlarged(const EnlargeTask& task) override {
-    write_file_atomic(file_, encode_png(task.small, {}, 0));
-    request_.prompt = task.prompt;
-    request_.seed = task.seed;
-    FinishedRun run = context_.engine().generate(request_, {}, {}, {.progress = {}, .cancelled = stop_requested});
-    settings_ = run.result.resolved;
-    for (const char* varying : {"prompt", "seed", "count", "probes", "picture"}) settings_.erase(varying);
-    settings_["noise_level"] = request_.picture.noise_level;
-    return std::move(run.result.images.at(0));
-  }
-  Image seen(const Image& small) override { return small; }
-  Image round_trip(const Image& picture) override { return through(*context_.engine().open(request_)->autoencoder, picture); }
-  Json settings() const override { return settings_; }
-
- private:
-  GenerateRequest request_;
-  Context& context_;
-  std::filesystem::path file_;
-  Json settings_ = Json::object();
-};
+bool is_kind(const std::filesystem::path& directory, const char* kind) { return is_upscaler(directory) && upscaler_kind(directory).kind == kind; }
 
 }  // namespace
 
-bool is_upscaler(const std::filesystem::path& model) {
-  const auto file = model / "safelight.json";
-  if (!std::filesystem::exists(file)) return false;
-  const Json about = read_json(file);
-  return about.is_object() && about.contains("upscaler");
-}
+bool is_upscaler(const std::filesystem::path& model) { return description(model / "safelight.json").contains("upscaler"); }
 
 UpscalerKind upscaler_kind(const std::filesystem::path& model) {
   const auto file = model / "safelight.json";
@@ -112,17 +57,62 @@ UpscalerKind upscaler_kind(const std::filesystem::path& model) {
 
 std::unique_ptr<Enlarger> open_enlarger(const std::filesystem::path& model, int factor, const GenerateRequest& request, Context& context) {
   const UpscalerKind kind = upscaler_kind(model);
-  if (kind.kind == "cascade") {
-    if (factor != kind.factor)
-      throw Error(ErrorCode::invalid_argument, "this model enlarges by " + std::to_string(kind.factor) + ", not by " + std::to_string(factor));
-    return std::make_unique<CascadeEnlarger>(request, context);
-  }
-  int passes = 0, made = 1;
-  for (; made < factor && passes < kMostPasses; ++passes) made *= kind.factor;
-  if (made != factor || passes == 0)
-    throw Error(ErrorCode::invalid_argument, "this model enlarges by " + std::to_string(kind.factor) + " in a pass, " + std::to_string(kMostPasses) +
-                                                 " times at most; a factor of " + std::to_string(factor) + " cannot be made");
-  return std::make_unique<LatentEnlarger>(model, passes);
+  if (kind.kind == "latent") return open_latent_enlarger(model, kind, factor, context);
+  if (factor != kind.factor)
+    throw Error(ErrorCode::invalid_argument, "this model enlarges by " + std::to_string(kind.factor) + ", not by " + std::to_string(factor));
+  return open_diffusion_enlarger(request, context);
+}
+
+std::vector<UpscalerEntry> model_upscalers(Context& context) {
+  const auto at = [&context](const std::string& model) { return directory_of(model, context); };
+  return {
+      {.name = "swin2sr", .summary = "Swin2SR transformer over windows of pixels", .needs_model = true, .knows = [at](const std::string& m) { return is_swin2sr(at(m)); },
+       .files = "config.json with model_type swin2sr", .make = [at, &context](const UpscaleRequest& r) { return open_swin2sr(at(r.model), context); }},
+      {.name = "latent", .summary = "from the latent of the small picture to that of the large one by a transformer, as signs-up-latent is trained", .needs_model = true,
+       .knows = [at](const std::string& m) { return is_kind(at(m), "latent"); }, .files = "safelight.json with an upscaler of kind latent",
+       .make = [at, &context](const UpscaleRequest& r) -> std::unique_ptr<Upscaler> {
+         const UpscalerKind kind = upscaler_kind(at(r.model));
+         return open_latent_enlarger(at(r.model), kind, r.factor.value_or(kind.factor), context);
+       }},
+      {.name = "diffusion", .summary = "drawn anew by a diffusion model that sees the small picture: signs-up, x4 upscalers in the diffusers layout", .needs_model = true,
+       .knows = [at](const std::string& m) { return is_kind(at(m), "cascade") || std::filesystem::is_directory(at(m) / "low_res_scheduler"); },
+       .files = "safelight.json with an upscaler of kind cascade, or a low_res_scheduler",
+       .make = [at, &context](const UpscaleRequest& r) -> std::unique_ptr<Upscaler> {
+         GenerateRequest request;
+         request.model = at(r.model).string();
+         if (request.model.find('/') == std::string::npos) request.model = "./" + request.model;
+         request.steps = r.steps.value_or(0);
+         request.picture.noise_level = r.noise_level.value_or(request.picture.noise_level);
+         return open_diffusion_enlarger(request, context);
+       }},
+  };
+}
+
+void choose_threads(Context& context, bool small) {
+  context.engine();  // which sets what --threads says
+  if (context.threads > 0) return;
+  at::set_num_threads(small ? 1 : std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+}
+
+Image filled_up(const Image& picture, int unit) {
+  const auto whole = [&](int px) { return (px + unit - 1) / unit * unit; };
+  Image out{whole(picture.width), whole(picture.height), picture.channels, {}};
+  if (out.width == picture.width && out.height == picture.height) return picture;
+  for (int y = 0; y < out.height; ++y)
+    for (int x = 0; x < out.width; ++x) {
+      const auto from = picture.pixels.begin() + (static_cast<std::ptrdiff_t>(std::min(y, picture.height - 1)) * picture.width + std::min(x, picture.width - 1)) * picture.channels;
+      out.pixels.insert(out.pixels.end(), from, from + picture.channels);
+    }
+  return out;
+}
+
+Image like(const Image& picture, Image enlarged) {
+  if (picture.channels == enlarged.channels) return enlarged;
+  Image gray{enlarged.width, enlarged.height, 1, {}};
+  gray.pixels.reserve(enlarged.pixels.size() / 3);
+  for (std::size_t i = 0; i + 2 < enlarged.pixels.size(); i += 3)
+    gray.pixels.push_back(static_cast<std::uint8_t>((enlarged.pixels[i] + enlarged.pixels[i + 1] + enlarged.pixels[i + 2] + 1) / 3));
+  return gray;
 }
 
 }  // namespace safelight::app

@@ -156,7 +156,7 @@ class Evaluation {
     const std::string prompt = caption(scene, index).text;
     const auto before = std::chrono::steady_clock::now();
     std::array<Image, kMethods> made;
-    made[upscaled] = enlarger_->enlarged({small, prompt, index});
+    made[upscaled] = safelight::upscaled(*enlarger_, small, {.prompt = prompt, .seed = index});
     upscaler_ms_ += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - before).count();
     made[lanczos] = lanczos_resized(enlarger_->seen(small), side, side);
     made[lanczos_exact] = lanczos_resized(small, side, side);

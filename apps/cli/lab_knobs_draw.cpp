@@ -80,7 +80,7 @@ Image KnobPainter::enlarged(const Subject& subject, const Image& small, const st
     request.model = subject.upscaler.string();
     enlarger_ = open_enlarger(subject.upscaler, plan_.options.factor, request, context_);
   }
-  return enlarger_->enlarged({small, prompt, seed});
+  return upscaled(*enlarger_, small, {.prompt = prompt, .seed = seed});
 }
 
 Image KnobPainter::painted(const Subject& subject, const std::string& prompt, std::uint64_t seed) {
