@@ -24,7 +24,7 @@ endfunction()
 # Which of them the sources of a folder (and their tests) start from; nothing where neither serves: engine/tensor is compiled with OpenMP, and where
 # finish/ and parts of the engine take pkg-config's flags.
 function(safelight_precompile_folder target folder)
-  if(folder MATCHES "^(bridge|assay|engine/(weights|text|denoisers|autoencoders|upscalers|schedulers|guidance|pipelines|families|probes|training|facade))$")
+  if(folder MATCHES "^(bridge|assay|engine/(weights|text|denoisers|autoencoders|upscalers|schedulers|guidance|pipelines|serving|families|probes|training|facade))$")
     safelight_precompile(${target} torch)
   elseif(folder MATCHES "^(common|insight|service)/")
     safelight_precompile(${target} plain)

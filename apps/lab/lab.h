@@ -12,6 +12,10 @@ namespace safelight::app {
 struct ModelBench {
   std::string model, prompt, dtype;   // empty dtype: float32
   int size_px = 0, batch = 1, steps = 0, rounds = 5;   // 0: the model's own
+  std::vector<std::string> points;    // NAME=MODEL or NAME=MODEL+UPSCALER: pictures an hour of each, and nothing else
+  bool serve = false;                 // pictures that arrive by chance, instead of one after the other
+  std::vector<double> loads = {0.5, 1, 2};   // offered, in what serving one by one sustains
+  int requests = 20, rows = 16, threads = 0;   // pictures a round, load and server; of a shared batch; 0: one for each processor
 };
 // The laboratory alone has no file formats for pictures and leaves it out.
 using ModelBencher = std::function<Json(const ModelBench&)>;

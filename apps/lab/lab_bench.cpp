@@ -85,7 +85,7 @@ int bench(const Arguments& a, const Common& common) {
   const BenchArchitecture& architecture = bench_architecture(a.architecture);
   const BenchShape wanted{.size_px = a.size > 0 ? a.size : kUsualSize_px, .batch = a.batch, .dtype = dtype_of(a.dtype), .share_weights = std::string(architecture.name) == "flux"};
   if (wanted.size_px % 64 != 0) throw Error(ErrorCode::invalid_argument, "--size " + std::to_string(wanted.size_px) + " is not a multiple of 64");
-  if (a.threads > 0) at::set_num_threads(a.threads);
+  at::set_num_threads(a.threads > 0 ? a.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));   // libtorch counts cores, by which it takes some virtual machines for half
   note("making the weights");
   const BenchModel model = architecture.build(wanted);
   BenchModel plain;
@@ -153,9 +153,12 @@ void tell_model(const Json& j) {
 }
 
 void tell_serving(const Json& j) {
-  print_line(fmt::format("{} {} x {} px, {} steps, {}: one by one sustains {:.2f} pictures/s ({} of {} threads); batches of up to {} rows; {} pictures a load and server", j["model"].get<std::string>(),
-                         j["width"].get<int>(), j["height"].get<int>(), j["steps"].get<int>(), j["dtype"].get<std::string>(), j["capacity"]["images_per_second"].get<double>(),
-                         j["capacity"]["threads"].get<int>(), j["threads"].get<int>(), j["rows"].get<int>(), j["requests"].get<int>() * j["rounds"].get<int>()));
+  print_line(fmt::format("{} {} x {} px, {} steps, {}; batches of up to {} rows; {} pictures a load and server", j["model"].get<std::string>(), j["width"].get<int>(), j["height"].get<int>(),
+                         j["steps"].get<int>(), j["dtype"].get<std::string>(), j["rows"].get<int>(), j["requests"].get<int>() * j["rounds"].get<int>()));
+  for (const Json& l : j["layouts"])
+    print_line(fmt::format("{} passes side by side of {} threads: {:.2f} pictures/s one by one, {:.2f} without shared batches, {:.2f} with", l["passes"].get<int>(), l["threads"].get<int>(),
+                           l["one_by_one"].get<double>(), l["side_by_side"].get<double>(), l["batched"].get<double>()));
+  print_line(fmt::format("served below: one by one with {} threads, batched with {} passes of {} threads", j["one_by_one"]["threads"].get<int>(), j["batched"]["passes"].get<int>(), j["batched"]["threads"].get<int>()));
   print_line(fmt::format("{:>6} {:>9}   {:^27}   {:^27} {:>8} {:>10}", "", "offered", "one by one", "step-level batching", "", "pictures"));
   print_line(fmt::format("{:>6} {:>9}   {:>9} {:>8} {:>8}   {:>9} {:>8} {:>8} {:>8} {:>10}", "load", "/s", "/s", "p50 s", "p95 s", "/s", "p50 s", "p95 s", "ratio", "in a pass"));
   const auto server = [](const Json& s) { return fmt::format("{:>9.2f} {:>8.2f} {:>8.2f}", s["images_per_second"].get<double>(), s["p50_s"].get<double>(), s["p95_s"].get<double>()); };
@@ -163,6 +166,14 @@ void tell_serving(const Json& j) {
     print_line(fmt::format("{:>6.2f} {:>9.2f}   {}   {} {:>8.2f} {:>10.2f}", l["load"].get<double>(), l["offered_per_second"].get<double>(), server(l["one_by_one"]), server(l["batched"]),
                            l["throughput_ratio"].get<double>(), l["mean_pictures_in_a_pass"].get<double>()));
   print_line(fmt::format("batched pictures against those made one by one: PSNR at least {:.1f} dB, median {:.1f} dB", j["psnr_db"]["lowest"].get<double>(), j["psnr_db"]["median"].get<double>()));
+}
+
+void tell_points(const Json& j) {
+  print_line(fmt::format("{:<12} {:<14} {:>6} {:>9} {:>12} {:>10} {:>22} {:>16}", "point", "model", "steps", "guidance", "pixels", "ms", "lowest .. highest", "pictures an hour"));
+  for (const Json& p : j["points"])
+    print_line(fmt::format("{:<12} {:<14} {:>6} {:>9.3g} {:>12} {:>10.1f} {:>10.1f} .. {:>8.1f} {:>16.0f}", p["name"].get<std::string>(), p["model"].get<std::string>(), p["steps"].get<int>(), p["guidance"].get<double>(),
+                           fmt::format("{} x {}", p["width"].get<int>(), p["height"].get<int>()), p["ms"]["median"].get<double>(), p["ms"]["low"].get<double>(), p["ms"]["high"].get<double>(),
+                           p["images_per_hour"].get<double>()));
 }
 
 int bench_whole(const Arguments& a, const Common& common, const ModelBencher& model) {
@@ -178,6 +189,7 @@ int bench_whole(const Arguments& a, const Common& common, const ModelBencher& mo
   if (!wanted.serve) wanted.rounds = a.rounds;
   const Json out = model(wanted);
   if (common.json) print_json(out);
+  else if (!wanted.points.empty()) tell_points(out);
   else if (wanted.serve) tell_serving(out);
   else tell_model(out);
   return 0;
@@ -196,6 +208,7 @@ Command lab_bench(CLI::App& parent, const Common& common, ModelBencher model) {
   c->add_option("--batch", a->batch, "pictures at a time")->check(CLI::Range(1, 64));
   c->add_option("--dtype", a->dtype, "float32 or bfloat16; without it bfloat16 where the processor multiplies it");
   c->add_option("--page", a->page, "write a Markdown page: where the time goes, beside the same layers by the library's plain calls")->excludes(named);
+  c->add_option("--points", a->serving.points, "pictures an hour of operating points: NAME=MODEL, or NAME=MODEL+UPSCALER for a cascade, comma separated")->delimiter(',')->excludes(named);
   CLI::Option* rounds = c->add_option("--rounds", a->rounds, "measurements of everything, interleaved; without it 5, or 2 with --serve")->check(CLI::Range(1, 1000));
   c->add_flag("--serve", a->serving.serve, "with --model: pictures that arrive by chance, one by one against step-level batching")->needs(named);
   c->add_option("--loads", a->serving.loads, "of --serve: offered loads, in what serving one by one sustains")->delimiter(',')->check(CLI::Range(0.01, 100.0));
@@ -204,7 +217,7 @@ Command lab_bench(CLI::App& parent, const Common& common, ModelBencher model) {
   c->add_option("--threads", a->threads, "0: one for each processor")->check(CLI::Range(0, 1024));
   return {c, [a, &common, model, rounds] {
             a->serving.rounds = rounds->count() > 0 ? a->rounds : 2;
-            return a->model.empty() ? bench(*a, common) : bench_whole(*a, common, model);
+            return a->model.empty() && a->serving.points.empty() ? bench(*a, common) : bench_whole(*a, common, model);
           }};
 }
 
