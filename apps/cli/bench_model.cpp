@@ -6,6 +6,7 @@
 
 #include <map>
 
+#include "apps/cli/bench_serving.h"
 #include "apps/lab/bench_spread.h"
 #include "common/base/error.h"
 #include "common/base/memory.h"
@@ -38,6 +39,7 @@ Spread cost_of(const Level& level, const Level& none) {
 }  // namespace
 
 Json bench_model(Context& context, const ModelBench& wanted) {
+  if (wanted.serve) return bench_serving(context, wanted);
   GenerateRequest request;
   request.model = wanted.model;
   request.prompt = wanted.prompt;
