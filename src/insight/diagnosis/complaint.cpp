@@ -116,9 +116,26 @@ std::vector<WordOverRegion> words_over(const TraceReader& trace, const PixelRegi
   return out;
 }
 
+namespace {
+
+// The share of samples that are the same to the bit, among those that are neither black nor white to the full: another picture has next to none, however
+// like it looks, while one that was changed in a part keeps the rest.
+double untouched_share(const Image& picture, const Image& made) {
+  std::size_t same = 0, all = 0;
+  for (std::size_t i = 0; i < made.pixels.size(); ++i) {
+    if (made.pixels[i] == 0 || made.pixels[i] == 255) continue;
+    ++all;
+    same += picture.pixels[i] == made.pixels[i];
+  }
+  return all > 0 ? static_cast<double>(same) / static_cast<double>(all) : 0;
+}
+
+}  // namespace
+
 std::optional<Finding> altered_after(const Image& picture, const Image& made) {
   constexpr double kSame = 0.5;        // levels: machines that round otherwise stay below
   constexpr double kSameScene = 0.75;  // correlation of the brightness
+  constexpr double kUntouched = 0.25;  // share of equal samples that chance does not give
   if (!comparable(picture, made)) return {};
   const double difference = mean_difference(picture, made);
   if (difference <= kSame) return {};
@@ -129,10 +146,11 @@ std::optional<Finding> altered_after(const Image& picture, const Image& made) {
     sa += a, sb += b, aa += a * a, bb += b * b, ab += a * b;
   }
   const double correlation = (ab - sa * sb / n) / std::sqrt(std::max((aa - sa * sa / n) * (bb - sb * sb / n), 1e-9));
-  if (correlation < kSameScene) return {};
+  const double untouched = untouched_share(picture, made);
+  if (correlation < kSameScene && untouched < kUntouched) return {};
   return Finding{.detector = "looks", .subsystem = "postprocess", .cause = "pixels-changed", .first_step = -1, .last_step = -1, .severity = difference, .module = "",
-                 .what = fmt::format("the picture was changed after the pipeline had made it: the same run gives the same scene (correlation {:.3f}), but samples differ by {:.2f} of 255 on average",
-                                     correlation, difference),
+                 .what = fmt::format("the picture was changed after the pipeline had made it: the same run gives the same scene (correlation {:.3f}, {:.0f} % of the samples equal), but samples differ by {:.2f} of 255 on average",
+                                     correlation, 100 * untouched, difference),
                  .evidence = {{.statistic = "image.difference", .value = difference, .low = 0.0, .high = kSame, .step = -1, .note = "mean of the samples, 0..255"}}};
 }
 

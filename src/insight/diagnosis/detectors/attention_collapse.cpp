@@ -8,7 +8,7 @@ namespace {
 
 std::vector<Finding> detect(const DetectorInput& in) {
   Departure d = departure(in, "attention.logit_std", Side::either, 1.0);
-  if (!in.baseline && in.trace.has("attention.logit_std")) {  // whatever the model: no spread at all is no routing
+  if (!d.found && in.trace.has("attention.logit_std")) {  // whatever the model and however wide its band: no spread at all is no routing
     const auto values = in.trace.scalar("attention.logit_std");
     for (std::size_t i = 0; i < values.size() && !d.found; ++i)
       if (values[i] < 1e-6) d = {.found = true, .first_step = static_cast<int>(i), .last_step = static_cast<int>(values.size()) - 1, .severity = 10};
