@@ -30,7 +30,7 @@ struct Context {
 Command generate_command(CLI::App& app, Context& context);
 Command diagnose_command(CLI::App& app, Context& context);
 Command compare_command(CLI::App& app, Context& context);
-Command report_command(CLI::App& app, Context& context);
+Command report_command(CLI::App& app, Context& context, const ServiceContext& service);
 Command replay_command(CLI::App& app, Context& context);
 Command runs_command(CLI::App& app, Context& context);
 Command models_command(CLI::App& app, Context& context);

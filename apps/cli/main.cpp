@@ -29,7 +29,7 @@ int run(int argc, char** argv) {
   const auto made_here = std::make_shared<LocalRuns>();
   ServiceContext service{.common = context.common, .runs_dir = context.runs_dir, .injected = {local_provider(context, made_here)}, .stages = {stage_typography(), stage_upscale_by(enlarging)},
                          .judge = [&context, made_here](const std::string& png, const std::string&) { return judge_local(context, *made_here, png); }};
-  std::vector<Command> commands = {generate_command(parser, context), diagnose_command(parser, context), report_command(parser, context),
+  std::vector<Command> commands = {generate_command(parser, context), diagnose_command(parser, context), report_command(parser, context, service),
                                    replay_command(parser, context),   runs_command(parser, context),     models_command(parser, context),
                                    list_command(parser, context, service), run_command(parser, service),      approve_command(parser, service),
                                    sweep_command(parser, context),    compare_command(parser, context),  text_command(parser, context.common),

@@ -1,5 +1,7 @@
 // safelight approve: a person's word at a stage that waits.
 #include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -10,10 +12,16 @@ namespace safelight::app {
 namespace {
 
 struct Arguments {
-  std::string run, reject, prompt, shown;
+  std::string run, reject, prompt, shown, by;
   std::vector<int> pick;
   bool show = false, later = false;
 };
+
+// The account that runs the program: who decided, as far as the machine knows.
+std::string this_person() {
+  const passwd* account = ::getpwuid(::getuid());
+  return account && account->pw_name ? account->pw_name : "user " + std::to_string(::getuid());
+}
 
 int list_waiting(PipelineDesk& desk, const ServiceContext& context) {
   Json rows = Json::array();
@@ -54,7 +62,7 @@ Approval approval_of(const Arguments& a, const Question& q) {
       if (a.pick[k] == a.pick[i]) throw Error(ErrorCode::invalid_argument, fmt::format("--pick {} is given twice", a.pick[i]));
   }
   if (!a.prompt.empty() && q.next_prompt.empty()) throw Error(ErrorCode::invalid_argument, "--prompt: no stage follows that draws");
-  return {.stage = q.stage, .shown = q.shown, .approved = a.reject.empty(), .picked = a.pick, .reason = a.reject, .prompt = a.prompt, .at_unix_ms = SystemClock().unix_ms()};
+  return {.stage = q.stage, .shown = q.shown, .approved = a.reject.empty(), .picked = a.pick, .reason = a.reject, .prompt = a.prompt, .by = a.by.empty() ? this_person() : a.by, .at_unix_ms = SystemClock().unix_ms()};
 }
 
 }  // namespace
@@ -68,6 +76,7 @@ Command approve_command(CLI::App& app, ServiceContext& context) {
   c->add_option("--pick", a->pick, "only this picture goes on, counted from 0; several times for several")->allow_extra_args(false);
   c->add_option("--prompt", a->prompt, "what the next stage is asked for, in place of the prompt so far");
   c->add_option("--shown", a->shown, "the word under `shown` that you saw: refused if something else waits by now");
+  c->add_option("--by", a->by, "who decides, for the record; without it the account that runs this");
   c->add_flag("--later", a->later, "only record the decision; `safelight run --resume` goes on");
   return {c, [a, &context] {
             PipelineDesk desk(context);

@@ -32,8 +32,9 @@ struct ServiceList {
   std::function<Json(const ServiceContext&, const std::vector<std::string>& catalogue_files)> rows;  // every row has "name" and "summary"
 };
 const std::vector<ServiceList>& service_lists();
-// `safelight list` of a program without the engine.
+// `safelight list` and `safelight report` of a program without the engine.
 Command service_list_command(CLI::App& app, ServiceContext& context);
+Command service_report_command(CLI::App& app, ServiceContext& context);
 void print_rows(const std::string& what, const Json& rows, bool json);
 
 }  // namespace safelight::app

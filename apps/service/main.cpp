@@ -15,7 +15,7 @@ int run(int argc, char** argv) {
   parser.add_flag("--json", common.json, "one JSON object on standard output, everything else on standard error");
   parser.add_option("--runs", runs_dir, "directory that holds runs")->envname("SAFELIGHT_RUNS");
   ServiceContext context{.common = common, .runs_dir = runs_dir};
-  return run_program(parser, argc, argv, {run_command(parser, context), approve_command(parser, context), service_list_command(parser, context)}, common);
+  return run_program(parser, argc, argv, {run_command(parser, context), approve_command(parser, context), service_list_command(parser, context), service_report_command(parser, context)}, common);
 }
 
 }  // namespace

@@ -58,6 +58,7 @@ void print_report(const RunRecord& run, const Pipeline& pipeline, bool json) {
     if (s["facts"].contains("files"))
       for (const Json& file : s["facts"]["files"]) print_line(printable("      " + file.get<std::string>()));
   }
+  print_line(printable("  pictures, attempts and plan on one page: `safelight report " + run.id + "`"));
   if (state == "waiting") print_line(printable("look with `safelight approve " + run.id + " --show`; then `safelight approve " + run.id + "`, or with --reject WHY, --pick N, --prompt TEXT"));
   if (state == "interrupted" || state == "failed") print_line(printable("go on with `safelight run --resume " + run.id + "`"));
 }

@@ -39,7 +39,7 @@ template <class V> void fields(V& v, StageFields& f) {
 }  // namespace
 
 template <class V> void fields(V& v, Approval& a) {
-  v("stage", a.stage), v("shown", a.shown), v("approved", a.approved), v("picked", a.picked), v("reason", a.reason), v("prompt", a.prompt), v("at_unix_ms", a.at_unix_ms);
+  v("stage", a.stage), v("shown", a.shown), v("approved", a.approved), v("picked", a.picked), v("reason", a.reason), v("prompt", a.prompt), v("by", a.by), v("at_unix_ms", a.at_unix_ms);
 }
 template <class V> void fields(V& v, PipelineSource& s) { v("file", s.file), v("toml", s.toml), v("slo_toml", s.slo_toml); }
 template <class V> void fields(V& v, RunRecord& r) {

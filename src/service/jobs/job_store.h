@@ -38,6 +38,7 @@ struct Approval {
   std::vector<int> picked;           // indices of the inputs that go on; empty: all
   std::string reason;                // of a rejection
   std::string prompt;                // for the stage after it; empty: as it is
+  std::string by = {};               // who decided, as the machine or the person says; empty in old records
   std::int64_t at_unix_ms = 0;
 };
 

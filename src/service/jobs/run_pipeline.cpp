@@ -190,7 +190,7 @@ Json report_of(const RunRecord& run, std::size_t stages) {
     out["stages"].push_back(std::move(stage));
   }
   for (const Approval& a : run.approvals)
-    out["approvals"].push_back({{"stage", a.stage}, {"shown", a.shown}, {"approved", a.approved}, {"picked", a.picked}, {"reason", a.reason}, {"prompt", a.prompt}, {"at_unix_ms", a.at_unix_ms}});
+    out["approvals"].push_back({{"stage", a.stage}, {"shown", a.shown}, {"approved", a.approved}, {"picked", a.picked}, {"reason", a.reason}, {"prompt", a.prompt}, {"by", a.by}, {"at_unix_ms", a.at_unix_ms}});
   out["usd"] = usd, out["possible_usd"] = possible_usd, out["ms"] = ms;
   return out;
 }
