@@ -2,6 +2,7 @@
 
 #include "apps/cli/context.h"
 #include "apps/cli/pages.h"
+#include "bridge/shared_texts.h"
 #include "bridge/sweep.h"
 #include "common/api/json.h"
 #include "common/base/error.h"
@@ -68,7 +69,8 @@ int sweep(const Arguments& a, Context& context) {
   std::filesystem::path directory = !a.resume.empty() ? a.resume : a.out;
   if (directory.empty()) directory = context.new_run_directory().string() + "-sweep";
   catch_interrupts();
-  EngineCellRunner runner(context.engine(), {.counterfactuals = spec.counterfactuals, .cancelled = stop_requested});
+  Engine engine(with_shared_texts(context.engine().settings()));   // cells have their texts in common
+  EngineCellRunner runner(engine, {.counterfactuals = spec.counterfactuals, .cancelled = stop_requested});
   ProgressBar bar(true);
   int failed = 0;
   const Json report = run_sweep(spec, directory, runner, {.progress = [&](const SweepProgress& p) {

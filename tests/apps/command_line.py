@@ -18,7 +18,7 @@ class CommandLineTest(unittest.TestCase):
     def tearDown(self):
         shutil.rmtree(self.dir)
 
-    def call(self, *args, status=0):
-        done = subprocess.run([BINARY, *map(str, args)], env=self.env, capture_output=True, timeout=300)
+    def call(self, *args, status=0, timeout=300):
+        done = subprocess.run([BINARY, *map(str, args)], env=self.env, capture_output=True, timeout=timeout)
         self.assertEqual(done.returncode, status, done.stderr.decode(errors="replace"))
         return done
