@@ -14,19 +14,6 @@
 namespace safelight::app {
 namespace {
 
-// Everything that decides what a model paints: all files of its parts, and what it says of itself. Cards and curves do not count.
-std::string fingerprint_of(const std::filesystem::path& model) {
-  if (!std::filesystem::is_directory(model)) throw Error(ErrorCode::unsupported, "'" + model.string() + "' is no model directory; only those are measured");
-  std::set<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(model)) {
-    const auto inside = std::filesystem::relative(entry.path(), model);
-    if (entry.is_regular_file() && (inside.has_parent_path() || inside == "safelight.json" || inside == "model_index.json")) files.insert(inside);
-  }
-  std::string all;
-  for (const auto& file : files) all += file.string() + " " + sha256_file(model / file) + "\n";
-  return sha256_hex(all);
-}
-
 template <class T>
 void check_values(std::vector<T>& values, const char* option, T least, T most) {
   if (values.empty()) throw Error(ErrorCode::invalid_argument, std::string(option) + ": give at least one value");
@@ -42,10 +29,6 @@ void check_options(KnobOptions& o) {
   check_values(o.steps, "--steps", 1, 1000);
   check_values(o.many_steps, "--many-steps", 1, 1000);
   if (o.factor != 0 && o.upscaler.empty()) throw Error(ErrorCode::invalid_argument, "--factor is for --upscaler; give that too");
-}
-
-bool same_world(const SceneOptions& a, const SceneOptions& b) {
-  return a.shapes == b.shapes && a.colours == b.colours && a.patterns == b.patterns && eval_tasks(a) == eval_tasks(b);
 }
 
 class Planner {
@@ -173,6 +156,22 @@ class Planner {
 };
 
 }  // namespace
+
+std::string fingerprint_of(const std::filesystem::path& model) {
+  if (!std::filesystem::is_directory(model)) throw Error(ErrorCode::unsupported, "'" + model.string() + "' is no model directory; only those are measured");
+  std::set<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(model)) {
+    const auto inside = std::filesystem::relative(entry.path(), model);
+    if (entry.is_regular_file() && (inside.has_parent_path() || inside == "safelight.json" || inside == "model_index.json")) files.insert(inside);
+  }
+  std::string all;
+  for (const auto& file : files) all += file.string() + " " + sha256_file(model / file) + "\n";
+  return sha256_hex(all);
+}
+
+bool same_world(const SceneOptions& a, const SceneOptions& b) {
+  return a.shapes == b.shapes && a.colours == b.colours && a.patterns == b.patterns && eval_tasks(a) == eval_tasks(b);
+}
 
 KnobPlan plan_knobs(const KnobOptions& options, Context& context) { return Planner(options, context).plan(); }
 

@@ -63,6 +63,12 @@ struct KnobPlan {
   std::vector<KnobSection> sections;
 };
 
+// Of everything that decides what a model paints: all files of its parts, and what it says of itself. Cards and curves do not count. Throws
+// Error(unsupported) for what is no directory.
+std::string fingerprint_of(const std::filesystem::path& model);
+// Whether pictures of the two can be judged by the same prompts.
+bool same_world(const SceneOptions& a, const SceneOptions& b);
+
 // Throws Error(invalid_argument) for wrong options, Error(conflict) for a model of another world, Error(not_found).
 KnobPlan plan_knobs(const KnobOptions& options, Context& context);
 
