@@ -211,7 +211,8 @@ class ServingBench {
     for (const Layout& l : layouts_) layouts.push_back(l.json());
     const GenerateRequest resolved = resolved_request(*components_, request_, {});
     return {{"model", components_->name}, {"dtype", components_->dtype}, {"width", resolved.width}, {"height", resolved.height}, {"steps", resolved.steps},
-            {"threads", threads_}, {"rows", wanted_.rows}, {"requests", wanted_.requests}, {"rounds", wanted_.rounds}, {"layouts", layouts}, {"one_by_one", alone_.json()}, {"batched", shared_.json()}, {"serving", loads},
+            {"threads", threads_}, {"rows", wanted_.rows}, {"requests", wanted_.requests}, {"rounds", wanted_.rounds},
+            {"layouts", layouts}, {"one_by_one", alone_.json()}, {"batched", shared_.json()}, {"serving", loads},
             {"psnr_db", {{"lowest", quantile(psnr_db_, 0)}, {"median", quantile(psnr_db_, 0.5)}}}};
   }
 
