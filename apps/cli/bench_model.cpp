@@ -6,6 +6,7 @@
 
 #include <map>
 
+#include "apps/cli/bench_points.h"
 #include "apps/cli/bench_serving.h"
 #include "apps/lab/bench_spread.h"
 #include "common/base/error.h"
@@ -39,6 +40,7 @@ Spread cost_of(const Level& level, const Level& none) {
 }  // namespace
 
 Json bench_model(Context& context, const ModelBench& wanted) {
+  if (!wanted.points.empty()) return bench_points(context, wanted);
   if (wanted.serve) return bench_serving(context, wanted);
   GenerateRequest request;
   request.model = wanted.model;
@@ -51,9 +53,10 @@ Json bench_model(Context& context, const ModelBench& wanted) {
   std::map<std::string, Level> levels;
   std::map<std::string, std::vector<double>> stages;
   Json resolved;
+  int runs = 0;
   const auto one = [&](const std::string& level, bool keep) {
-    const auto directory = scratch / level;
-    std::filesystem::remove_all(directory);
+    // All are removed at the end: a file system takes longer to make files where others were just deleted, and that would count as the probes' cost.
+    const auto directory = scratch / std::to_string(runs++);
     request.probes = level;
     const FinishedRun run = context.engine().generate(request, {}, directory, {});
     if (!keep) return;

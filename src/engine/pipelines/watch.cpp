@@ -85,41 +85,40 @@ SAFELIGHT_WIDE double add_softmax(const Queries& q, const float* keys, std::size
 }  // namespace
 
 SAFELIGHT_WIDE BlockSummary summarise(const float* x, std::size_t n) {
-  std::array<float, kLanes> sum2{}, sum4{}, top{}, bad{};
   const std::size_t whole = n / kLanes * kLanes;
-  for (std::size_t i = 0; i < whole; i += kLanes)
-    for (std::size_t k = 0; k < kLanes; ++k) {
-      const float v = x[i + k], s = v * v, a = std::abs(v);
-      sum2[k] += s;
-      sum4[k] += s * s;
-      top[k] = a > top[k] ? a : top[k];
-      bad[k] += a <= 3.4e38f ? 0.0f : 1.0f;
-    }
-  double s2 = 0, s4 = 0, highest = 0, wrong = 0;
-  for (std::size_t k = 0; k < kLanes; ++k) {
-    s2 += sum2[k];
-    s4 += sum4[k];
-    highest = std::max<double>(highest, top[k]);
-    wrong += bad[k];
+  Lanes v, square, sum2 = {}, sum4 = {}, top = {};
+  for (std::size_t i = 0; i < whole; i += kLanes) {
+    load(v, x + i);
+    square = v * v;
+    sum2 += square;
+    sum4 += square * square;
+    v = v < 0.0f ? -v : v;
+    top = v > top ? v : top;
   }
+  double s2 = 0, s4 = 0, highest = largest_of(top);
+  for (std::size_t k = 0; k < kLanes; ++k) s2 += sum2[k], s4 += sum4[k];
   for (std::size_t i = whole; i < n; ++i) {
-    const double v = x[i];
-    s2 += v * v;
-    s4 += v * v * v * v;
-    highest = std::max(highest, std::abs(v));
-    wrong += std::isfinite(v) ? 0 : 1;
+    const double one = x[i];
+    s2 += one * one;
+    s4 += one * one * one * one;
+    highest = std::max(highest, std::abs(one));
   }
   const auto count = static_cast<double>(std::max<std::size_t>(n, 1));
   BlockSummary out;
   out.rms = std::sqrt(s2 / count);
   out.kurtosis = s2 > 0 ? s4 / count / (s2 / count * (s2 / count)) : 0;
   out.max_abs = highest;
-  out.non_finite = static_cast<int64_t>(wrong);
+  if (!std::isfinite(s2)) out.non_finite = static_cast<int64_t>(n) - std::count_if(x, x + n, [](float one) { return std::isfinite(one); });
   const auto limit = static_cast<float>(6 * out.rms);
   if (highest > limit) {  // otherwise there is nothing to count
-    std::size_t above = 0;
-    for (std::size_t i = 0; i < n; ++i) above += std::abs(x[i]) > limit;
-    out.outliers = static_cast<double>(above) / count;
+    IntLanes above = {};
+    for (std::size_t i = 0; i < whole; i += kLanes) {
+      load(v, x + i);
+      above -= (v > limit) | (v < -limit);   // a comparison is -1 where it holds
+    }
+    int64_t outliers = std::count_if(x + whole, x + n, [&](float one) { return std::abs(one) > limit; });
+    for (std::size_t k = 0; k < kLanes; ++k) outliers += above[k];
+    out.outliers = static_cast<double>(outliers) / count;
   }
   return out;
 }
