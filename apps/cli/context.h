@@ -43,5 +43,6 @@ Command lab_assay(CLI::App& lab, Context& context);
 Command lab_knobs(CLI::App& lab, Context& context);
 Command lab_evidence(CLI::App& lab, Context& context);
 Command lab_flows(CLI::App& lab, Context& context);
+Command lab_natural(CLI::App& lab, Context& context);
 
 }  // namespace safelight::app

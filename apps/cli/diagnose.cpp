@@ -26,7 +26,11 @@ std::string setting(const char* name) {
   return value ? value : "";
 }
 
+// What a person may say of the picture as a whole, beside the symptoms of a region.
+constexpr const char* kUnlikePrompt = "prompt";
+
 std::optional<Looks> looks_of(const Arguments& a) {
+  if (a.looks == kUnlikePrompt && a.region.empty()) return {};
   if (a.looks.empty()) {
     if (!a.region.empty()) throw Error(ErrorCode::invalid_argument, "--region says where; say with --looks what is seen there");
     return {};
@@ -48,7 +52,7 @@ int diagnose_one(const Arguments& a, Context& context) {
   const auto endpoints = lookup_endpoints(a.lookup.empty() ? setting("SAFELIGHT_LOOKUP") : a.lookup, setting("SAFELIGHT_GITHUB_TOKEN"));
   ProgressBar bar(true);
   const DiagnoseProgress progress = [&](const std::string& what, double part) { bar.show("diagnosing", part, 0, what + ","); };
-  const DiagnoseOptions options{.counterfactuals = a.counterfactuals, .looks = looks_of(a)};
+  const DiagnoseOptions options{.counterfactuals = a.counterfactuals, .looks = looks_of(a), .unlike_prompt = a.looks == kUnlikePrompt};
   Json json;
   Verdict verdict;
   if (is_picture(a.run)) {
@@ -84,7 +88,7 @@ Command diagnose_command(CLI::App& app, Context& context) {
   CLI::App* c = app.add_subcommand("diagnose", "Say what broke a stored run or a picture, and prove it by reruns");
   c->add_option("run", a->run, "id or directory of a run, latest, or a PNG file with its generation parameters");
   c->add_option("--counterfactuals", a->counterfactuals, "reruns that may be spent")->check(CLI::Range(0, 1000));
-  c->add_option("--looks", a->looks, "what you see: text, banding, colour, contrast, blur, noise, seams, duplicated, detached, missing, merged, layout");
+  c->add_option("--looks", a->looks, "what you see: text, banding, colour, contrast, blur, noise, seams, duplicated, detached, missing, merged, layout; or prompt: it does not show what was asked for");
   c->add_option("--region", a->region, "where you see it, in pixels: x,y,w,h; the whole picture without it");
   c->add_option("--signatures", a->signatures, "directory with JSON files of your own signatures; also SAFELIGHT_SIGNATURES");
   c->add_option("--lookup", a->lookup, "also search outside: searxng=URL, github=https://api.github.com, or both with a comma; also SAFELIGHT_LOOKUP");

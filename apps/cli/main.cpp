@@ -34,9 +34,9 @@ int run(int argc, char** argv) {
                                    list_command(parser, context, service), run_command(parser, service),      approve_command(parser, service),
                                    sweep_command(parser, context),    compare_command(parser, context),  text_command(parser, context.common),
                                    upscale_command(parser, context.common, enlarging)};
-  CLI::App* lab = parser.add_subcommand("lab", "The laboratory: train, eval, card, calibrate, assay, evidence, flows, knobs, verify, record, bench");
+  CLI::App* lab = parser.add_subcommand("lab", "The laboratory: train, eval, card, calibrate, assay, natural, evidence, flows, knobs, verify, record, bench");
   lab->require_subcommand(1);
-  for (Command c : {lab_train(*lab, context.common, [](const Image& image) { return encode_png(image, {}); }), lab_record(*lab, context.common), lab_verify(*lab, context.common), lab_bench(*lab, context.common, [&](const ModelBench& wanted) { return bench_model(context, wanted); }), lab_calibrate(*lab, context), lab_eval(*lab, context), lab_card(*lab, context), lab_assay(*lab, context), lab_knobs(*lab, context), lab_evidence(*lab, context), lab_flows(*lab, context)})
+  for (Command c : {lab_train(*lab, context.common, [](const Image& image) { return encode_png(image, {}); }), lab_record(*lab, context.common), lab_verify(*lab, context.common), lab_bench(*lab, context.common, [&](const ModelBench& wanted) { return bench_model(context, wanted); }), lab_calibrate(*lab, context), lab_eval(*lab, context), lab_card(*lab, context), lab_assay(*lab, context), lab_knobs(*lab, context), lab_evidence(*lab, context), lab_flows(*lab, context), lab_natural(*lab, context)})
     commands.push_back(c);
   return run_program(parser, argc, argv, commands, context.common);
 }

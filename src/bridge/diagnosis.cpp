@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "bridge/read_words.h"
 #include "common/api/json.h"
 #include "common/base/error.h"
 #include "common/base/io.h"
@@ -41,6 +42,15 @@ Experiment::Outcome EngineExperiment::run(GenerateRequest request, const Interve
   while (std::filesystem::exists(directory_ / std::to_string(number) / "run.json")) ++number;
   const FinishedRun finished = engine_.generate(request, change, directory_ / std::to_string(number), {});
   return {finished.directory, finished.result.total_ms};
+}
+
+std::optional<Reading> EngineExperiment::read(const TraceReader& run) {
+  const StoredTensor latent = run.final_latent();
+  if (latent.shape.size() != 3) return {};
+  GenerateRequest request = stored_request(run);
+  request.scheduler = {};   // readings of runs are compared, so all are made at the model's own noise levels
+  const auto components = engine_.open(request);
+  return read_words(*components, resolved_request(*components, request, {}), at::tensor(latent.values, at::kFloat).view(latent.shape));
 }
 
 void store_verdict(const TraceReader& trace, const Verdict& verdict) {

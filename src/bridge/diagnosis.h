@@ -14,6 +14,7 @@ class EngineExperiment final : public Experiment {
   EngineExperiment(Engine& engine, std::filesystem::path directory) : engine_(engine), directory_(std::move(directory)) {}
   Outcome rerun(const TraceReader& base, const Interventions& change) override;
   Outcome ask(const TraceReader& base, const GenerateRequest& request, const Interventions& change) override;
+  std::optional<Reading> read(const TraceReader& run) override;
 
  private:
   Outcome run(GenerateRequest request, const Interventions& change);

@@ -35,6 +35,8 @@ constexpr CauseInfo kCauses[] = {
     {"latent-handoff", "decoder", "remove what changes the latents before they are decoded"},
     {"pixels-changed", "postprocess", "leave out the steps after decoding, one at a time"},
     {"shortcut", "shortcuts", "leave the run's shortcuts out"},
+    {"word-unplaced", "cross-attention", "raise the attention logits of the word that the picture lacks"},
+    {"word-weak", "text-encoder", "write the word that the picture lacks with more weight, (word:1.5)"},
     {"damaged-file", "configuration", "fetch the file again"},
 };
 constexpr CauseInfo kNoCause = {"", "", ""};

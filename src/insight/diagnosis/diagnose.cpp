@@ -9,6 +9,7 @@
 #include "common/api/json.h"
 #include "insight/diagnosis/artifact.h"
 #include "insight/diagnosis/complaint.h"
+#include "insight/diagnosis/unlike_prompt.h"
 
 namespace safelight {
 namespace {
@@ -231,6 +232,8 @@ Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment*
   }
   if (suspects.empty()) {
     conclude_nothing(v, score, cleared, baseline != nullptr);
+    if (options.unlike_prompt && reruns) explain_unlike_prompt(trace, *reruns, options, progress, v);
+    else if (options.unlike_prompt) v.notes.push_back("nothing could be rerun, so it was not looked into why the picture does not show what was asked for");
     if (!seen) return v;
     v.healthy = false;
     v.undetermined = true;

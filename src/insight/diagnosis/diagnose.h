@@ -27,6 +27,7 @@ struct DiagnoseOptions {
   int counterfactuals = 25;   // reruns that may be spent; 0: observe only
   int seeds = 8;              // at most, per change that is tested
   std::optional<Looks> looks; // where a person starts from what they see
+  bool unlike_prompt = false; // a person says that the picture does not show what was asked for; looked into where nothing else is found
 };
 
 using DiagnoseProgress = std::function<void(const std::string& what, double part)>;

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
 #include "common/api/generate_request.h"
 #include "common/api/interventions.h"
 #include "common/trace/trace.h"
+#include "insight/diagnosis/reading.h"
 
 namespace safelight {
 
@@ -21,6 +23,8 @@ class Experiment {
   virtual Outcome rerun(const TraceReader& base, const Interventions& change) = 0;
   // Runs another request on the base run's model as it is now, without the base run's adapters and pictures. The request's model is ignored.
   virtual Outcome ask(const TraceReader& base, const GenerateRequest& request, const Interventions& change) = 0;
+  // What the run's model reads in its picture. Nothing where it cannot be asked.
+  virtual std::optional<Reading> read(const TraceReader& /*run*/) { return {}; }
 };
 
 // The run's own interventions with its initial noise turned by `size` (0..1) towards other noise.
