@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 
 #include "common/api/json.h"
@@ -55,6 +56,15 @@ void order(std::vector<Finding>& findings, bool cleared) {
     return std::tuple(certain, late, f.first_step < 0 ? 1'000 : f.first_step, global ? 0 : 1, kind, pipeline_rank(f.subsystem), -f.severity);
   };
   std::stable_sort(findings.begin(), findings.end(), [&](const Finding& a, const Finding& b) { return key(a) < key(b); });
+}
+
+// A run with shortcuts leaves the healthy bands by them: where anything does, they are suspects too, and the first where no setting of the run can be
+// changed to explain it.
+void suspect_shortcuts(std::vector<Finding>& suspects, const std::vector<Finding>& findings, const TraceReader& trace, const Interventions& own) {
+  const auto is_shortcut = [](const Finding& f) { return f.cause == "shortcut"; };
+  if (suspects.empty() || is_proven(suspects.front()) || std::any_of(suspects.begin(), suspects.end(), is_shortcut)) return;
+  std::copy_if(findings.begin(), findings.end(), std::back_inserter(suspects), is_shortcut);
+  if (treatments_for(suspects.front(), trace, own).empty()) std::stable_partition(suspects.begin(), suspects.end(), is_shortcut);
 }
 
 SanityCheck banded(const std::string& name, double value, const Band* band, double floor, const std::string& what) {
@@ -206,6 +216,7 @@ Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment*
     if (stands_alone(f, cleared) || ((score > kHealthyScore || explains) && f.severity >= 0.5) || (f.severity >= 4 && !(cleared && is_of_component(f)))) suspects.push_back(f);
   }
   order(suspects, cleared);
+  suspect_shortcuts(suspects, v.findings, trace, own);
   if (seen)  // a person's eyes decide between what only deviates
     std::stable_partition(suspects.begin(), suspects.end(), [&](const Finding& f) { return is_proven(f) || can_cause(complaint->symptom(), f.subsystem); });
   // What is proven needs no other suspect to be tested.
