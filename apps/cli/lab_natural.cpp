@@ -24,7 +24,7 @@ constexpr int kMostPrompts = 1000;   // of a task
 struct Arguments {
   std::string model = "signs-base", shard = "1/1", out;
   std::vector<std::string> tasks;
-  int count = 50, controls = 25, counterfactuals = 25;
+  int count = 50, controls = 25, counterfactuals = 25, skip = 0;
   double budget_min = 0;
 };
 
@@ -35,12 +35,12 @@ struct Candidate {
 };
 
 // Task after task and then the next prompt of each, so that any number reached is even over the tasks.
-std::vector<Candidate> candidates(const std::vector<std::string>& tasks, const SceneOptions& world, const Shard& shard) {
+std::vector<Candidate> candidates(const std::vector<std::string>& tasks, const SceneOptions& world, const Shard& shard, std::size_t skip) {
   std::vector<std::vector<EvalPrompt>> prompts;
   for (const std::string& task : tasks) prompts.push_back(eval_prompts(task, world, kMostPrompts));
   std::vector<Candidate> out;
   int number = 0;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(kMostPrompts); ++i)
+  for (std::size_t i = skip; i < static_cast<std::size_t>(kMostPrompts); ++i)
     for (const auto& of_task : prompts)
       if (i < of_task.size() && number++ % shard.of == shard.index - 1) out.push_back({of_task[i], fmt::format("{}-{:04}", of_task[i].task, i), i});
   return out;
@@ -53,7 +53,7 @@ class NaturalLab {
     if (plan_.model.find('/') == std::string::npos) plan_.model = "./" + plan_.model;
     const SceneOptions world = world_of(plan_.model);
     tasks_ = a.tasks.empty() ? eval_tasks(world) : a.tasks;
-    candidates_ = candidates(tasks_, world, shard_);
+    candidates_ = candidates(tasks_, world, shard_, static_cast<std::size_t>(a.skip));
     keep_to_plan();
   }
 
@@ -98,7 +98,7 @@ class NaturalLab {
 
   // Verdicts of different settings must not be mixed; shards of one plan share a directory, and a greater count goes on.
   void keep_to_plan() const {
-    const Json own = {{"model", std::filesystem::path(plan_.model).filename().string()}, {"tasks", tasks_}, {"counterfactuals", a_.counterfactuals}};
+    const Json own = {{"model", std::filesystem::path(plan_.model).filename().string()}, {"tasks", tasks_}, {"counterfactuals", a_.counterfactuals}, {"skip", a_.skip}};
     const auto file = plan_.out / "plan.json";
     std::filesystem::create_directories(plan_.out);
     if (!std::filesystem::exists(file)) return write_file_atomic(file, own.dump(1) + "\n");
@@ -122,7 +122,7 @@ int natural(const Arguments& a, Context& context) {
   lab.run();
   const std::filesystem::path out = a.out;
   const std::vector<NaturalCase> cases = stored_cases(out);
-  Json report = {{"model", a.model}, {"counterfactuals", a.counterfactuals}, {"shard", a.shard}, {"finished", lab.finished()}};
+  Json report = {{"model", a.model}, {"counterfactuals", a.counterfactuals}, {"skip", a.skip}, {"shard", a.shard}, {"finished", lab.finished()}};
   report.update(natural_score(cases));
   write_file_atomic(out / "score.json", report.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
   write_file_atomic(out / "cases.html", natural_page("Natural failures of " + a.model, natural_text(report), cases, out));
@@ -143,6 +143,7 @@ Command lab_natural(CLI::App& lab, Context& context) {
   c->add_option("--controls", a->controls, "right pictures that are treated in the same way")->check(CLI::Range(0, 100'000));
   c->add_option("--counterfactuals", a->counterfactuals, "reruns that each verdict may spend")->check(CLI::Range(0, 1000));
   c->add_option("--tasks", a->tasks, "tasks, comma separated; without it all that the model's world knows")->delimiter(',');
+  c->add_option("--skip", a->skip, "prompts of each task that are passed over: a sample that nothing was chosen by")->check(CLI::Range(0, kMostPrompts - 1));
   c->add_option("--shard", a->shard, "i/n: every n-th prompt from the i-th on; shards share --out");
   c->add_option("--budget", a->budget_min, "minutes after which no further picture is begun; 0: no limit")->check(CLI::NonNegativeNumber);
   c->add_option("--out", a->out, "directory for cases-I-of-N.jsonl, score.json and cases.html; goes on where it stopped");
