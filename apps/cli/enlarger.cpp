@@ -3,20 +3,19 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "common/base/error.h"
 #include "common/base/json_read.h"
+#include "common/base/processors.h"
 
 namespace safelight::app {
 namespace {
 
-// A directory as it is given, or a model that is known by name.
-std::filesystem::path directory_of(const std::string& model, Context& context) {
-  if (std::filesystem::is_directory(model)) return model;
-  if (std::filesystem::exists(model)) throw Error(ErrorCode::unsupported, "'" + model + "' is a file; upscalers are read from their directories (config.json and safetensors files)");
+// A directory or file as it is given, or a model that is known by name.
+std::filesystem::path place_of(const std::string& model, Context& context) {
+  if (std::filesystem::exists(model)) return model;
   const std::filesystem::path found = context.engine().find_model(model);
-  if (!std::filesystem::is_directory(found)) throw Error(ErrorCode::not_found, "the upscaler '" + model + "' is not there; give its directory");
+  if (!std::filesystem::exists(found)) throw Error(ErrorCode::not_found, "the upscaler '" + model + "' is not there; give its directory or file");
   return found;
 }
 
@@ -64,8 +63,10 @@ std::unique_ptr<Enlarger> open_enlarger(const std::filesystem::path& model, int 
 }
 
 std::vector<UpscalerEntry> model_upscalers(Context& context) {
-  const auto at = [&context](const std::string& model) { return directory_of(model, context); };
+  const auto at = [&context](const std::string& model) { return place_of(model, context); };
   return {
+      {.name = "esrgan", .summary = "ESRGAN, Real-ESRGAN and its compact networks: convolutions, from one safetensors file", .needs_model = true, .knows = [at](const std::string& m) { return is_esrgan(at(m)); },
+       .files = "a safetensors file with conv_first and body, numbered model layers, or a compact body", .make = [at, &context](const UpscaleRequest& r) { return open_esrgan(at(r.model), context); }},
       {.name = "swin2sr", .summary = "Swin2SR transformer over windows of pixels", .needs_model = true, .knows = [at](const std::string& m) { return is_swin2sr(at(m)); },
        .files = "config.json with model_type swin2sr", .make = [at, &context](const UpscaleRequest& r) { return open_swin2sr(at(r.model), context); }},
       {.name = "latent", .summary = "from the latent of the small picture to that of the large one by a transformer, as signs-up-latent is trained", .needs_model = true,
@@ -91,7 +92,7 @@ std::vector<UpscalerEntry> model_upscalers(Context& context) {
 void choose_threads(Context& context, bool small) {
   context.engine();  // which sets what --threads says
   if (context.threads > 0) return;
-  at::set_num_threads(small ? 1 : std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+  at::set_num_threads(small ? 1 : processors());
 }
 
 Image filled_up(const Image& picture, int unit) {

@@ -46,6 +46,9 @@ std::vector<UpscalerEntry> model_upscalers(Context& context);
 
 // `model`: the directory. Throw Error(not_found, corrupt_file, unsupported, conflict) for its files, Error(invalid_argument) for the factor.
 std::unique_ptr<Upscaler> open_swin2sr(const std::filesystem::path& model, Context& context);
+// Here `model` is a safetensors file, or a directory with nothing else that says what it is.
+bool is_esrgan(const std::filesystem::path& model);
+std::unique_ptr<Upscaler> open_esrgan(const std::filesystem::path& model, Context& context);
 std::unique_ptr<Enlarger> open_latent_enlarger(const std::filesystem::path& model, const UpscalerKind& kind, int factor, Context& context);
 // A diffusion model that sees the small picture: ours, or a published x4 upscaler in the diffusers layout.
 std::unique_ptr<Enlarger> open_diffusion_enlarger(const GenerateRequest& request, Context& context);

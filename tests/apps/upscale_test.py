@@ -54,10 +54,28 @@ def swin2sr_shapes(c):
     return shapes
 
 
-def write_swin2sr(folder, config):
-    """A model with random numbers, about as large as trained ones are."""
+def esrgan_shapes(features=16, growth=8, blocks=2, doublings=1):
+    """Names and shapes of an ESRGAN network's tensors, as published checkpoints hold them."""
+    shapes = {}
+
+    def conv(name, into, out):
+        shapes[name + ".weight"] = (out, into, 3, 3)
+        shapes[name + ".bias"] = (out,)
+    conv("conv_first", 3, features)
+    for b in range(blocks):
+        for r in (1, 2, 3):
+            for c in range(5):
+                conv(f"body.{b}.rdb{r}.conv{c + 1}", features + c * growth, growth if c < 4 else features)
+    for name in ["conv_body"] + [f"conv_up{i + 1}" for i in range(doublings)] + ["conv_hr"]:
+        conv(name, features, features)
+    conv("conv_last", features, 3)
+    return shapes
+
+
+def write_safetensors(file, shapes):
+    """Random numbers, about as large as trained ones are."""
     chance, tensors, header, at = random.Random(5), [], {}, 0
-    for name, shape in swin2sr_shapes(config).items():
+    for name, shape in shapes.items():
         count, fan = 1, 1
         for n in shape:
             count *= n
@@ -69,9 +87,14 @@ def write_swin2sr(folder, config):
         header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [at, at + 4 * count]}
         at += 4 * count
     text = json.dumps(header).encode()
+    file.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(tensors))
+    return file
+
+
+def write_swin2sr(folder, config):
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + b"".join(tensors))
+    write_safetensors(folder / "model.safetensors", swin2sr_shapes(config))
     return folder
 
 
@@ -127,6 +150,7 @@ class Upscale(CommandLineTest):
             large = LATENT.replace("image_px = 32", "image_px = 128").replace("latent_channels = 4", "latent_channels = 8")
             Upscale.smooth = self.trained("smooth", large, SOURCE / "models" / "signs-base")
             Upscale.latent, Upscale.cascade = self.trained("latent", LATENT, base), self.trained("cascade", CASCADE, base)
+            Upscale.convolutions = write_safetensors(pathlib.Path(self.models.name) / "convolutions.safetensors", esrgan_shapes())
             Upscale.windows = write_swin2sr(pathlib.Path(self.models.name) / "windows", WINDOWS)
         self.small = paint(self.dir / "small.png", 90, 62)
 
@@ -153,6 +177,24 @@ class Upscale(CommandLineTest):
                 self.assertAlmostEqual(step_at(tiles, column), step_at(whole, column), delta=0.1)
         _, blind = self.upscaled(self.windows, "--tile", 16, "--overlap", 0)
         self.assertGreater(apart(whole, blind), 1, "without overlap tiles must be told apart, or the test shows nothing")
+
+    def test_tiles_of_convolutions_give_what_one_piece_gives(self):
+        said, whole = self.upscaled(self.convolutions, "--tile", 0)
+        self.assertEqual((said["method"], said["factor"], said["width"], said["height"]), ("esrgan", 2, 180, 124))
+        for side in (16, 40):
+            _, tiles = self.upscaled(self.convolutions, "--tile", side)
+            self.assertLessEqual(apart(whole, tiles), 1, f"tiles of {side}")
+        _, blind = self.upscaled(self.convolutions, "--tile", 16, "--overlap", 0)
+        self.assertGreater(apart(whole, blind), 1, "without overlap tiles must be told apart, or the test shows nothing")
+        folder = self.dir / "folder"
+        folder.mkdir()
+        (folder / "x2.safetensors").write_bytes(self.convolutions.read_bytes())
+        self.assertEqual(apart(whole, self.upscaled(folder, "--tile", 0)[1]), 0)
+        pickle = self.dir / "x4.pth"
+        pickle.write_bytes(b"PK\x03\x04" + b"\0" * 60)
+        self.assertIn("safetensors", self.refused(self.small, "--model", pickle))
+        odd = write_safetensors(self.dir / "odd.safetensors", {k: v for k, v in esrgan_shapes().items() if k != "conv_hr.bias"})
+        self.assertIn("conv_hr.bias", self.refused(self.small, "--model", odd))
 
     def test_an_upscaler_of_latents_shows_no_seams_in_tiles(self):
         paint(self.small, 230, 60)
@@ -186,7 +228,7 @@ class Upscale(CommandLineTest):
         self.assertIn("enlarges by 2, not by 3", self.refused(self.small, "--model", self.windows, "--factor", 3, status=2))
         self.assertIn("a factor of 3 cannot be made", self.refused(self.small, "--model", self.latent, "--factor", 3, status=2))
         self.assertIn("takes 0 to 49", self.refused(self.small, "--model", self.cascade, "--noise-level", 50, status=2))
-        self.assertIn("known: lanczos, swin2sr, latent, diffusion", self.refused(self.small, "--method", "magic", status=2))
+        self.assertIn("known: lanczos, esrgan, swin2sr, latent, diffusion", self.refused(self.small, "--method", "magic", status=2))
         broken = self.dir / "broken.png"
         broken.write_bytes(self.small.read_bytes()[:200])
         self.assertIn("broken.png", self.refused(broken, "--model", self.windows))
@@ -211,7 +253,7 @@ class Upscale(CommandLineTest):
         self.assertIn("is no upscaler", failed["stages"][1]["message"])
         self.assertTrue(failed["stages"][0]["reused"])   # nothing is drawn again
         self.assertIn("tone", self.call("run", written(stages + "tone = 1\n"), status=2).stderr.decode())
-        self.assertIn("known with a model: swin2sr, latent, diffusion", self.call("run", written(stages.replace("model =", 'method = "magic"\nmodel =')), status=2).stderr.decode())
+        self.assertIn("known with a model: esrgan, swin2sr, latent, diffusion", self.call("run", written(stages.replace("model =", 'method = "magic"\nmodel =')), status=2).stderr.decode())
 
 
 if __name__ == "__main__":
