@@ -21,17 +21,15 @@ void fields(V& v, Settings& s) {
   v("texts", s.texts), v("limit", s.limit), v("best_only", s.best_only);
 }
 
-std::size_t limit_of(const std::string& name) {
-  std::size_t i = 0;
-  while (i < kFixLimits.size() && name != kFixLimits[i]) ++i;
-  return i;
-}
-
 std::vector<Problem> check_settings(const Json& json) {
   Settings s;
   std::vector<Problem> problems;
   fields_from_json(s, json, "", problems);
-  if (limit_of(s.limit) == kFixLimits.size()) problems.push_back({"limit", "is '" + s.limit.substr(0, 40) + "'", "known: same_style, contrast, plate, overlay"});
+  try {
+    fix_limit_named(s.limit);
+  } catch (const Error& e) {
+    problems.push_back({"limit", "is '" + s.limit.substr(0, 40) + "'", e.what()});
+  }
   for (const std::string& text : s.texts)
     if (collapse_blanks(text).empty()) problems.push_back({"texts", "holds an empty text", "give the words that the picture should show"});
   return problems;
@@ -59,7 +57,7 @@ StageOutcome run(const StageCall& call) {
       return out;
     }
     const Image image = decode_png(call.services.objects.get(p.object), "the picture to read");
-    const FixedPicture fixed = fix_text(reader, typesetter, image, texts, {.limit = static_cast<FixLimit>(limit_of(s.limit))});
+    const FixedPicture fixed = fix_text(reader, typesetter, image, texts, {.limit = fix_limit_named(s.limit)});
     Json facts = {{"object", p.object}, {"fixes", Json::array()}};
     bool changed = false;
     double cer = 0;

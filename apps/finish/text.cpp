@@ -86,12 +86,6 @@ int check(const Arguments& a, bool json) {
   return 0;
 }
 
-FixLimit limit_named(const std::string& wanted) {
-  for (std::size_t i = 0; i < kFixLimits.size(); ++i)
-    if (wanted == kFixLimits[i]) return static_cast<FixLimit>(i);
-  throw Error(ErrorCode::invalid_argument, fmt::format("unknown limit '{}'; known: {}", wanted, fmt::join(kFixLimits, ", ")));
-}
-
 Box region_named(const std::string& text) {
   Box b;
   char rest = 0;
@@ -110,7 +104,7 @@ Json fix_json(const TextFix& f) {
 }
 
 int fix(const Arguments& a, bool json) {
-  const FixLimit limit = limit_named(a.limit);
+  const FixLimit limit = fix_limit_named(a.limit);
   std::vector<Box> regions;
   for (const std::string& r : a.regions) regions.push_back(region_named(r));
   if (!regions.empty() && !a.plan_ahead) throw Error(ErrorCode::invalid_argument, "--region belongs to --plan-ahead; a repair writes where the wrong text stands");

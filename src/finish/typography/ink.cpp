@@ -202,6 +202,36 @@ InkedLine inked(const Image& image, const FoundLine& line) {
   return out;
 }
 
+std::optional<InkedLine> inked_board(const Image& image, const Box& box, const std::vector<char>& own, const LineBox& board, double margin) {
+  constexpr double kLeast = 0.04, kMost = 0.75;    // of the board that is covered
+  const View view{image, box};
+  InkedLine out;
+  out.box = box;
+  out.board_pixels = own;
+  out.board = fitted_board(view, own, own, out.board_pixels);
+  const double limit = std::max(30.0, 4 * out.board.noise);
+  out.letters.assign(view.count(), 0);
+  double inside = 0, covered = 0;
+  for (std::size_t i = 0; i < view.count(); ++i) {
+    const auto [u, v] = board.to_line(view.x(i) + 0.5, view.y(i) + 0.5);
+    if (std::abs(u) > board.width / 2 - margin || std::abs(v) > board.height / 2 - margin) continue;
+    out.letters[i] = length(view.difference(i, out.board)) > limit;
+    ++inside, covered += out.letters[i];
+  }
+  if (covered < kLeast * inside || covered > kMost * inside) return {};
+  out.ink_delta = ink_difference(view, out.letters, out.board);
+  if (length(out.ink_delta) < limit) return {};
+  const double square = dot(out.ink_delta, out.ink_delta);
+  const std::vector<char> near = dilated(out.letters, box.width, box.height, 2);   // edges that the limit left out
+  out.ink = Raster(box.width, box.height);
+  for (std::size_t i = 0; i < view.count(); ++i)
+    if (near[i]) out.ink.values[i] = static_cast<float>(std::clamp(dot(view.difference(i, out.board), out.ink_delta) / square, 0.0, 1.0));
+  out.bright = out.ink_delta[0] + out.ink_delta[1] + out.ink_delta[2] > 0;
+  out.edge_px = edge_width(out.ink);
+  out.place = measured_place(board, box, out.letters);
+  return out;
+}
+
 bool may_be_writing(const InkedLine& line) {
   return length(line.ink_delta) >= std::max(6.0, line.board.noise) && !fills_its_rim(line);
 }

@@ -1,6 +1,8 @@
 // What a line of writing is made of: the board's colour, the ink's colour, and how much ink each pixel holds.
 #pragma once
 
+#include <optional>
+
 #include "finish/typography/text_lines.h"
 
 namespace safelight {
@@ -27,6 +29,10 @@ struct InkedLine {
 
 // Measures the line. The board's colour comes from pixels round the letters, by a fit that strangers among them do not move.
 InkedLine inked(const Image& image, const FoundLine& line);
+
+// What is on a board as one line: everything further than `margin` from its sides is ink. `own`: [box.height * box.width] 1 where the
+// board's colour shows. Empty when less than 4 or more than 75 % of the board is covered, or nothing on it stands out.
+std::optional<InkedLine> inked_board(const Image& image, const Box& box, const std::vector<char>& own, const LineBox& board, double margin);
 
 // False for a board with something on it, whose "ink" fills the rim of its own rectangle on all four sides, and for holes in letters, which have the
 // colour of the board (less than its noise and 6 grey levels apart).

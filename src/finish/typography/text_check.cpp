@@ -3,12 +3,14 @@
 #include <cmath>
 
 #include "common/base/error.h"
+#include "finish/typography/sign_board.h"
 #include "finish/typography/text_metric.h"
 
 namespace safelight {
 namespace {
 
 constexpr double kNear = 0.34;
+constexpr double kSureOfBoard = 0.6;          // confidence; what is on a board may be several lines, or a picture
 constexpr double kMissing = 1.5;              // cost of a target without a line: more than the worst line's
 constexpr std::size_t kMostLinesOfText = 4;
 constexpr std::size_t kTriedPerTarget = 8;    // the best few candidates of each target are searched together
@@ -125,6 +127,12 @@ std::vector<ReadLine> read_lines(TextReader& reader, const Image& image) {
     if (!may_be_writing(line.line)) continue;
     line.reading = reader.read(line.line);
     if (legible(line.reading)) read.push_back(std::move(line));
+  }
+  // Where the sides of a board stand close to the letters, they are taken for letters too; what is on the board alone reads better then.
+  for (SignBoard& board : sign_boards(image)) {
+    ReadLine line{std::move(board.writing), {}};
+    line.reading = reader.read(line.line);
+    if (legible(line.reading) && line.reading.confidence > kSureOfBoard) read.push_back(std::move(line));
   }
   std::stable_sort(read.begin(), read.end(), [](const ReadLine& a, const ReadLine& b) { return weight(a) > weight(b); });
   for (ReadLine& line : read)

@@ -15,6 +15,9 @@ enum class FixLimit {
 };
 inline constexpr std::array<const char*, 4> kFixLimits = {"same_style", "contrast", "plate", "overlay"};
 
+// Throws Error(invalid_argument) that lists them.
+FixLimit fix_limit_named(const std::string& name);
+
 struct FixOptions {
   FixLimit limit = FixLimit::contrast;
   int faces = 4;  // how many fonts are tried in each style

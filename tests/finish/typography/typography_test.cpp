@@ -2,10 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "common/base/error.h"
 #include "finish/signs/damaged_sign.h"
 #include "finish/typography/plan_ahead.h"
+#include "finish/typography/sign_board.h"
 #include "finish/typography/text_fix.h"
 #include "finish/typography/text_metric.h"
 
@@ -94,6 +96,63 @@ TEST_F(Typography, KeepsTextsApartAndLinesTogether) {
   EXPECT_EQ(fixed.fixes[0].boxes.size(), 1U);
   EXPECT_EQ(fixed.fixes[1].reason, "exact");
   expect_unchanged_outside(image, fixed);
+}
+
+// Strokes that are no letters, on a board with ragged sides; nothing about them says where a word would stand.
+Image scribbled(double angle, std::uint64_t seed) {
+  Image image = plain(180, 140, {120, 124, 120});
+  std::uint64_t state = seed;
+  const auto chance = [&] { return state = state * 6364136223846793005U + 1442695040888963407U, static_cast<double>(state >> 40) / (1 << 24); };
+  const LineBox board{90, 70, 130, 46, angle};
+  std::vector<std::array<double, 4>> strokes;
+  for (int i = 0; i < 22; ++i) strokes.push_back({(chance() - 0.5) * 104, (chance() - 0.5) * 24, (chance() - 0.5) * 18, (chance() - 0.5) * 18});
+  for (int y = 0; y < image.height; ++y)
+    for (int x = 0; x < image.width; ++x) {
+      const auto [u, v] = board.to_line(x + 0.5, y + 0.5);
+      const double ragged = 1.2 * std::sin(0.4 * u) * std::cos(0.3 * v);
+      if (std::abs(u) > 65 + ragged || std::abs(v) > 23 + ragged) continue;
+      const bool stroke = std::any_of(strokes.begin(), strokes.end(), [&](const auto& s) {
+        const double along = std::clamp(((u - s[0]) * s[2] + (v - s[1]) * s[3]) / (s[2] * s[2] + s[3] * s[3]), 0.0, 1.0);
+        return std::hypot(u - s[0] - along * s[2], v - s[1] - along * s[3]) < 2.2;
+      });
+      const std::array<std::uint8_t, 3> colour = stroke ? std::array<std::uint8_t, 3>{240, 235, 240} : std::array<std::uint8_t, 3>{150, 40, 140};
+      for (int c = 0; c < 3; ++c) image.pixels[3 * (static_cast<std::size_t>(y) * image.width + x) + c] = colour[c];
+    }
+  return image;
+}
+
+TEST_F(Typography, WritesAcrossABoardOfScribbles) {
+  for (const double angle : {0.0, 0.12, -0.15}) {
+    const Image before = scribbled(angle, 7);
+    const FixedPicture fixed = fix_text(reader, typesetter, before, {"CAFE"});
+    EXPECT_TRUE(fixed.fixes[0].changed) << angle;
+    EXPECT_EQ(check_text(reader, fixed.image, {"CAFE"}).targets[0].read, "CAFE") << angle;
+    expect_unchanged_outside(before, fixed);
+    const LineBox board{90, 70, 130, 46, angle};
+    for (std::size_t i = 0; i < fixed.mask.size(); ++i) {   // nothing but the board was written on
+      const auto [u, v] = board.to_line(static_cast<double>(i % before.width) + 0.5, static_cast<double>(i / before.width) + 0.5);
+      if (fixed.mask[i]) EXPECT_TRUE(std::abs(u) < 70 && std::abs(v) < 28) << u << ", " << v;
+    }
+  }
+}
+
+TEST_F(Typography, ScribblesThatNobodyMeantAsTextStay) {
+  const Image image = scribbled(0, 7);
+  EXPECT_EQ(fix_text(reader, typesetter, image, {}).image.pixels, image.pixels);
+}
+
+TEST_F(Typography, FindsBoardsAndNothingElse) {
+  EXPECT_TRUE(sign_boards(plain(100, 80, {200, 30, 30})).empty());
+  Image disc = plain(160, 160, {240, 240, 240});
+  for (int y = 0; y < 160; ++y)
+    for (int x = 0; x < 160; ++x)
+      if (std::hypot(x - 80, y - 80) < 60) disc.pixels[3 * (static_cast<std::size_t>(y) * 160 + x) + 1] = 40;
+  EXPECT_TRUE(sign_boards(disc).empty());
+  const auto boards = sign_boards(scribbled(0.1, 3));
+  ASSERT_FALSE(boards.empty());
+  EXPECT_NEAR(boards[0].place.width, 130, 6);
+  EXPECT_NEAR(boards[0].place.height, 46, 6);
+  EXPECT_NEAR(boards[0].place.angle, 0.1, 0.04);
 }
 
 TEST_F(Typography, WithoutIntentNothingChanges) {
