@@ -8,26 +8,24 @@
 namespace safelight {
 namespace {
 
-class FaultyPrompt final : public PromptEncoder {
+class FaultyPrompt final : public PromptEncoderDecorator {
  public:
-  FaultyPrompt(std::shared_ptr<const PromptEncoder> inner, PromptFault fault) : inner_(std::move(inner)), fault_(std::move(fault)) {}
+  FaultyPrompt(std::shared_ptr<const PromptEncoder> inner, PromptFault fault) : PromptEncoderDecorator(std::move(inner)), fault_(std::move(fault)) {}
   std::vector<TokenizedPrompt> tokenise(const PromptTexts& texts, int max_tokens) const override {
-    std::vector<TokenizedPrompt> out = inner_->tokenise(texts, max_tokens);
+    std::vector<TokenizedPrompt> out = inner().tokenise(texts, max_tokens);
     if (fault_.tokens)
-      for (TokenizedPrompt& t : out) fault_.tokens(inner_->tokenizer(), t);
+      for (TokenizedPrompt& t : out) fault_.tokens(tokenizer(), t);
     return out;
   }
   EncodedPrompt encode(const std::vector<TokenizedPrompt>& tokens, const EncodeOptions& asked) const override {
     EncodeOptions options = asked;
     if (fault_.options) fault_.options(options);
-    EncodedPrompt out = inner_->encode(tokens, options);
+    EncodedPrompt out = inner().encode(tokens, options);
     if (fault_.encoded) fault_.encoded(out);
     return out;
   }
-  const Tokenizer& tokenizer() const override { return inner_->tokenizer(); }
 
  private:
-  std::shared_ptr<const PromptEncoder> inner_;
   PromptFault fault_;
 };
 
@@ -71,22 +69,15 @@ class FaultyDenoiser final : public DenoiserDecorator {
   DenoiserFault fault_;
 };
 
-class FaultyDecoder final : public Autoencoder {
+class FaultyDecoder final : public AutoencoderDecorator {
  public:
-  FaultyDecoder(std::shared_ptr<const Autoencoder> inner, DecoderFault fault) : inner_(std::move(inner)), fault_(std::move(fault)) {}
+  FaultyDecoder(std::shared_ptr<const Autoencoder> inner, DecoderFault fault) : AutoencoderDecorator(std::move(inner)), fault_(std::move(fault)) {}
   at::Tensor decode(const at::Tensor& latents, const ForwardHooks& hooks) const override {
-    const at::Tensor pixels = inner_->decode(fault_.latents ? fault_.latents(latents) : latents, hooks);
+    const at::Tensor pixels = inner().decode(fault_.latents ? fault_.latents(latents) : latents, hooks);
     return fault_.pixels ? fault_.pixels(pixels) : pixels;
   }
-  at::Tensor encode(const at::Tensor& pixels, const at::Tensor& eps, const ForwardHooks& hooks) const override {
-    return inner_->encode(pixels, eps, hooks);
-  }
-  int64_t downscale() const override { return inner_->downscale(); }
-  int64_t latent_channels() const override { return inner_->latent_channels(); }
-  double scaling_factor() const override { return inner_->scaling_factor(); }
 
  private:
-  std::shared_ptr<const Autoencoder> inner_;
   DecoderFault fault_;
 };
 

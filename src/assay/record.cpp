@@ -64,11 +64,7 @@ bool AssayRecord::right(const std::string& said) const {
 Json to_json(const AssayRecord& record) { return fields_to_json(record); }
 
 AssayRecord record_from_json(const Json& json, const std::string& where) {
-  try {
-    return from_json<AssayRecord>(json, "record of an assay");
-  } catch (const Error& e) {
-    throw Error(ErrorCode::corrupt_file, where + ": " + e.what() + "; remove the line, or start again in another directory");
-  }
+  return record_of<AssayRecord>(json, where, "record of an assay");
 }
 
 std::vector<AssayRecord> read_records(const std::filesystem::path& file) {

@@ -12,31 +12,11 @@ namespace {
 constexpr int kSteps = 10, kLevels[] = {3, 4, 5, 6}, kDraws = 2;
 constexpr std::uint64_t kSeed = 0x4EAD;
 
-struct Word {
-  std::string text;
-  int token = 0, tokens = 0;
-};
-
-// The words of a text encoder's account, in order.
-std::vector<Word> words_of(const TokenizedPrompt& prompt) {
-  std::vector<Word> out;
-  bool begins = true;
-  for (std::size_t i = 0; i < prompt.tokens.size(); ++i) {
-    const TokenSpan& t = prompt.tokens[i];
-    if (t.special) continue;
-    if (begins) out.push_back({.text = "", .token = static_cast<int>(i), .tokens = 0});
-    out.back().text += t.text;
-    ++out.back().tokens;
-    begins = t.ends_word;
-  }
-  return out;
-}
-
 // Every text encoder's account with padding in place of the given words. Encoders that split the prompt into other words keep them: the first one's count.
 std::vector<TokenizedPrompt> without(std::vector<TokenizedPrompt> accounts, std::size_t from, std::size_t to, std::int64_t first_padding) {
   const std::size_t words = words_of(accounts.front()).size();
   for (std::size_t k = 0; k < accounts.size(); ++k) {
-    const std::vector<Word> own = words_of(accounts[k]);
+    const std::vector<TokenWord> own = words_of(accounts[k]);
     if (own.size() != words) continue;
     const std::int64_t padding = k == 0 ? first_padding : accounts[k].ids.back();
     for (std::size_t w = from; w < to; ++w)
@@ -87,7 +67,7 @@ std::optional<Reading> read_words(const Components& c, const GenerateRequest& re
   at::NoGradGuard no_grad;
   const PromptTexts texts{request.prompt, request.prompt_2, request.prompt_3, request.long_prompt == "chunks"};
   const auto whole = c.prompt->tokenise(texts, request.max_text_tokens);
-  const std::vector<Word> words = words_of(whole.front());
+  const std::vector<TokenWord> words = words_of(whole.front());
   if (words.empty()) return {};
   std::vector<std::vector<TokenizedPrompt>> variants = {whole};
   const std::int64_t padding = c.prompt->tokenizer().pad_id();
@@ -96,8 +76,7 @@ std::optional<Reading> read_words(const Components& c, const GenerateRequest& re
   const Conditioning text = conditioning_of(c, request, variants);
   const SolverEntry& entry = solver_named(request.scheduler.solver);
   SolverInputs in;
-  in.config = SchedulerConfig::from_json(c.scheduler_config, c.scheduler_where, entry.class_name);
-  if (entry.adjust) entry.adjust(in.config);
+  in.config = config_for(entry, c.scheduler_config, c.scheduler_where);
   in.steps = kSteps;
   in.custom = c.denoiser->own_steps(kSteps, z.size(1), z.size(2));
   TorchNoise noise(kSeed, 1);

@@ -25,24 +25,20 @@ Asked asked_of(const std::vector<TokenizedPrompt>& tokens, const EncodeOptions& 
   return out;
 }
 
-class RememberingEncoder final : public PromptEncoder {
+class RememberingEncoder final : public PromptEncoderDecorator {
  public:
-  explicit RememberingEncoder(std::shared_ptr<const PromptEncoder> inner) : inner_(std::move(inner)) {}
-  std::vector<TokenizedPrompt> tokenise(const PromptTexts& texts, int max_tokens) const override { return inner_->tokenise(texts, max_tokens); }
-  const Tokenizer& tokenizer() const override { return inner_->tokenizer(); }
-
+  using PromptEncoderDecorator::PromptEncoderDecorator;
   EncodedPrompt encode(const std::vector<TokenizedPrompt>& tokens, const EncodeOptions& options) const override {
     const Asked asked = asked_of(tokens, options);
     const std::lock_guard lock(mutex_);
     for (const auto& [known, encoded] : known_)
       if (known == asked) return encoded;
-    known_.emplace_front(asked, inner_->encode(tokens, options));
+    known_.emplace_front(asked, inner().encode(tokens, options));
     if (known_.size() > kMostTexts) known_.pop_back();
     return known_.front().second;
   }
 
  private:
-  std::shared_ptr<const PromptEncoder> inner_;
   mutable std::mutex mutex_;
   mutable std::list<std::pair<Asked, EncodedPrompt>> known_;   // the newest first
 };

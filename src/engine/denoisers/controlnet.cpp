@@ -42,7 +42,7 @@ ControlNet::ControlNet(const ParameterScope& p, const ControlNetConfig& c)
     hint_blocks_.emplace_back(p / "controlnet_cond_embedding.blocks" / (2 * i), from, from, 3);
     hint_blocks_.emplace_back(p / "controlnet_cond_embedding.blocks" / (2 * i + 1), from, to, 3, 2, 1);
   }
-  const std::vector<int64_t> channels = trunk_.skip_channels();
+  const std::vector<int64_t>& channels = trunk_.skip_channels();
   for (std::size_t i = 0; i < channels.size(); ++i)
     skip_out_.emplace_back(p / "controlnet_down_blocks" / i, channels[i], channels[i], 1, 1, 0, Init::zeros);
 }

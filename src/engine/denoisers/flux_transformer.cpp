@@ -125,21 +125,19 @@ at::Tensor FluxTransformer::rotated(const at::Tensor& x, const Rotation& r) {
   return at::stack({r.cos * a - r.sin * b, r.sin * a + r.cos * b}, 4).flatten(3).to(x.scalar_type());
 }
 
-at::Tensor FluxTransformer::run_blocks(at::Tensor image, at::Tensor text, const at::Tensor& embedding, const Rotation& r, const ForwardHooks& hooks) const {
-  const at::Tensor entered = image;
-  double_.front().forward(image, text, embedding, r, hooks);
-  const bool watches = hooks.cache && hooks.cache->watches_first_block();
-  if (watches && hooks.cache->first_block_repeats(image - entered)) {
-    hooks.cache->count_reuse();
-    return image + hooks.cache->rest();
-  }
-  const at::Tensor after_first = image;
-  for (std::size_t i = 1; i < double_.size(); ++i) double_[i].forward(image, text, embedding, r, hooks);
-  at::Tensor x = at::cat({text, image}, 1);
-  for (const Single& block : single_) x = block.forward(x, embedding, r, hooks);
-  image = x.slice(1, text.size(1));
-  if (watches) hooks.cache->keep_rest(image - after_first);
-  return image;
+at::Tensor FluxTransformer::through_blocks(const at::Tensor& image, at::Tensor text, const at::Tensor& embedding, const Rotation& r, const ForwardHooks& hooks) const {
+  return run_blocks(
+      hooks.cache, image,
+      [&](at::Tensor x) {
+        double_.front().forward(x, text, embedding, r, hooks);
+        return x;
+      },
+      [&](at::Tensor x) {
+        for (std::size_t i = 1; i < double_.size(); ++i) double_[i].forward(x, text, embedding, r, hooks);
+        x = at::cat({text, x}, 1);
+        for (const Single& block : single_) x = block.forward(x, embedding, r, hooks);
+        return x.slice(1, text.size(1));
+      });
 }
 
 at::Tensor FluxTransformer::forward(const FluxInputs& in, const ForwardHooks& hooks) const {
@@ -152,7 +150,7 @@ at::Tensor FluxTransformer::forward(const FluxInputs& in, const ForwardHooks& ho
   embedding = embedding + pooled_(in.pooled);
   at::Tensor image = image_in_(in.sample), text = text_in_(in.text);
   const Rotation r = rotation(at::cat({in.text_ids, in.image_ids}, 0));
-  return out_(norm_out_(run_blocks(image, text, embedding, r, hooks), embedding));
+  return out_(norm_out_(through_blocks(image, text, embedding, r, hooks), embedding));
 }
 
 at::Tensor packed_latents(const at::Tensor& l) {

@@ -60,7 +60,7 @@ class FluxTransformer {
     Linear mlp, out;
   };
   // All blocks; returns the picture's tokens.
-  at::Tensor run_blocks(at::Tensor image, at::Tensor text, const at::Tensor& embedding, const Rotation& r, const ForwardHooks& hooks) const;
+  at::Tensor through_blocks(const at::Tensor& image, at::Tensor text, const at::Tensor& embedding, const Rotation& r, const ForwardHooks& hooks) const;
   Rotation rotation(const at::Tensor& ids) const;
   static at::Tensor rotated(const at::Tensor& x, const Rotation& r);
 

@@ -115,18 +115,13 @@ at::Tensor Mmdit::position(int64_t rows, int64_t columns) const {
   return square.slice(1, top, top + rows).slice(2, left, left + columns).reshape({1, rows * columns, -1});
 }
 
-void Mmdit::run_blocks(at::Tensor& image, at::Tensor& words, const at::Tensor& embedding, const ForwardHooks& hooks) const {
-  const at::Tensor entered = image;
-  blocks_.front().forward(image, words, embedding, hooks);
-  const bool watches = hooks.cache && hooks.cache->watches_first_block();
-  if (watches && hooks.cache->first_block_repeats(image - entered)) {
-    hooks.cache->count_reuse();
-    image = image + hooks.cache->rest();
-    return;
-  }
-  const at::Tensor after_first = image;
-  for (std::size_t i = 1; i < blocks_.size(); ++i) blocks_[i].forward(image, words, embedding, hooks);
-  if (watches) hooks.cache->keep_rest(image - after_first);
+at::Tensor Mmdit::through_blocks(const at::Tensor& image, at::Tensor words, const at::Tensor& embedding, const ForwardHooks& hooks) const {
+  const auto through = [&](at::Tensor x, std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) blocks_[i].forward(x, words, embedding, hooks);
+    return x;
+  };
+  return run_blocks(hooks.cache, image, [&](at::Tensor x) { return through(std::move(x), 0, 1); },
+                    [&](at::Tensor x) { return through(std::move(x), 1, blocks_.size()); });
 }
 
 at::Tensor Mmdit::forward(const at::Tensor& sample, const at::Tensor& timesteps, const at::Tensor& text, const at::Tensor& pooled,
@@ -134,8 +129,7 @@ at::Tensor Mmdit::forward(const at::Tensor& sample, const at::Tensor& timesteps,
   const int64_t patch = config_.patch_size, rows = sample.size(2) / patch, columns = sample.size(3) / patch;
   at::Tensor image = patches_(sample).flatten(2).transpose(1, 2) + position(rows, columns);
   const at::Tensor embedding = time_(timesteps, sample.scalar_type()) + pooled_(pooled);
-  at::Tensor words = text_in_(text);
-  run_blocks(image, words, embedding, hooks);
+  image = through_blocks(image, text_in_(text), embedding, hooks);
   const at::Tensor out = out_(norm_out_(image, embedding));
   return out.view({-1, rows, columns, patch, patch, config_.out_channels}).permute({0, 5, 1, 3, 2, 4}).reshape({-1, config_.out_channels, rows * patch, columns * patch});
 }

@@ -49,7 +49,7 @@ class Mmdit {
     GeluFeedForward ff;
     std::optional<GeluFeedForward> ff_text;
   };
-  void run_blocks(at::Tensor& image, at::Tensor& words, const at::Tensor& embedding, const ForwardHooks& hooks) const;
+  at::Tensor through_blocks(const at::Tensor& image, at::Tensor words, const at::Tensor& embedding, const ForwardHooks& hooks) const;
   at::Tensor position(int64_t rows, int64_t columns) const;
 
   MmditConfig config_;

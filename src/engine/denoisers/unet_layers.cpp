@@ -47,13 +47,19 @@ AttentionLayer::AttentionLayer(const ParameterScope& p, int64_t width, int64_t c
       v_(p / "to_v", context, width, false),
       out_(p / "to_out.0", width, width) {}
 
-at::Tensor AttentionLayer::forward(const at::Tensor& x, const UnetPass& pass) const {
+KeysAndValues AttentionLayer::keys_and_values(const at::Tensor& x, const UnetPass& pass) const {
   const at::Tensor& context = cross_ ? pass.text : x;
+  const auto make = [&] { return KeysAndValues{split_heads(k_(context), heads_), split_heads(v_(context), heads_)}; };
+  return cross_ && pass.hooks.text_keys ? pass.hooks.text_keys->of(this, context, make) : make();
+}
+
+at::Tensor AttentionLayer::forward(const at::Tensor& x, const UnetPass& pass) const {
+  const KeysAndValues kv = keys_and_values(x, pass);
   AttentionCall call{.layer = path_,
                      .cross = cross_,
                      .q = split_heads(q_(x), heads_),
-                     .k = split_heads(k_(context), heads_),
-                     .v = split_heads(v_(context), heads_),
+                     .k = kv.keys,
+                     .v = kv.values,
                      .scale = 1.0,
                      .bias = cross_ ? pass.text_bias : at::Tensor()};
   call.scale = 1.0 / std::sqrt(static_cast<double>(call.q.size(-1)));

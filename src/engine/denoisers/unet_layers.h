@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/tensor/hooks.h"
+#include "engine/tensor/text_keys.h"
 #include "engine/weights/layers.h"
 
 namespace safelight {
@@ -47,6 +48,7 @@ class AttentionLayer {
   at::Tensor forward(const at::Tensor& x, const UnetPass& pass) const;
 
  private:
+  KeysAndValues keys_and_values(const at::Tensor& x, const UnetPass& pass) const;
   std::string path_;
   int64_t heads_;
   bool cross_;

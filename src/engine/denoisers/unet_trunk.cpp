@@ -52,7 +52,11 @@ UnetTrunk::UnetTrunk(const ParameterScope& p, const UnetConfig& config)
     addition2_.emplace(p / "add_embedding.linear_2", time_width_, time_width_);
   }
   const std::size_t blocks = config.block_out_channels.size();
-  for (std::size_t i = 0; i < blocks; ++i) down_.push_back(make_down(p / "down_blocks" / i, i));
+  skip_channels_ = {config.block_out_channels.front()};
+  for (std::size_t i = 0; i < blocks; ++i) {
+    down_.push_back(make_down(p / "down_blocks" / i, i));
+    skip_channels_.insert(skip_channels_.end(), down_[i].resnets.size() + (down_[i].resample ? 1 : 0), config.block_out_channels[i]);
+  }
   const int64_t deepest = config.block_out_channels.back();
   for (std::size_t i = 0; i < 2; ++i)
     mid_resnets_.emplace_back(p / "mid_block" / "resnets" / i, deepest, deepest, time_width_, config.norm_num_groups,
@@ -78,13 +82,6 @@ std::vector<std::string> UnetTrunk::block_names() const {
   std::vector<std::string> names = names_of(down_);
   names.insert(names.end(), {mid_resnets_[0].path(), mid_attention_->path(), mid_resnets_[1].path(), "mid_block"});
   return names;
-}
-
-std::vector<int64_t> UnetTrunk::skip_channels() const {
-  std::vector<int64_t> out = {config_.block_out_channels.front()};
-  for (std::size_t i = 0; i < down_.size(); ++i)
-    out.insert(out.end(), down_[i].resnets.size() + (down_[i].resample ? 1 : 0), config_.block_out_channels[i]);
-  return out;
 }
 
 UnetPass UnetTrunk::pass(const UnetInputs& in, const ForwardHooks& hooks) const {

@@ -36,7 +36,7 @@ class UnetTrunk {
   at::Tensor descend(const at::Tensor& sample, const at::Tensor& hint, const UnetPass& pass, std::vector<at::Tensor>& skips, std::size_t wanted = 0) const;
 
   TransformerShape shape(std::size_t block) const;
-  std::vector<int64_t> skip_channels() const;
+  const std::vector<int64_t>& skip_channels() const { return skip_channels_; }   // of every skip, in the order in which they are pushed
   const UnetConfig& config() const { return config_; }
   int64_t time_width() const { return time_width_; }
   std::vector<std::string> block_names() const;
@@ -52,6 +52,7 @@ class UnetTrunk {
   std::optional<Embedding> classes_;
   std::optional<Linear> addition1_, addition2_;
   std::vector<UnetStage> down_;
+  std::vector<int64_t> skip_channels_;
   std::vector<ResnetBlock> mid_resnets_;
   std::optional<Transformer2d> mid_attention_;
 };

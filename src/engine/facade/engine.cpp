@@ -7,13 +7,13 @@
 
 #include <bit>
 #include <chrono>
-#include <thread>
 
 #include "common/api/json.h"
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/json_read.h"
 #include "common/base/memory.h"
+#include "common/base/processors.h"
 #include "common/base/sha256.h"
 #include "engine/facade/run_inputs.h"
 #include "engine/families/control.h"
@@ -186,22 +186,20 @@ void Engine::read_inputs(const GenerateRequest& asked, const Components& compone
 }
 
 // Small models are done sooner by one thread: what waking another costs at every layer is more than it computes (measured on
-// two cores: signs-nano 204 ms against 408 ms). libtorch's own default sees a single core on some virtual machines.
+// two cores: signs-nano 204 ms against 408 ms).
 void Engine::choose_threads(std::uint64_t weight_bytes) const {
   if (settings_.threads > 0) return;
-  const int all = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int all = processors();
   at::set_num_threads(weight_bytes < kSmallModelBytes ? 1 : all);
 }
 
-FinishedRun Engine::generate(const GenerateRequest& request, const Interventions& change, const std::filesystem::path& directory,
-                             const RunCalls& calls) {
+Engine::Prepared Engine::prepare(const GenerateRequest& request, const Interventions& change, const RunCalls& calls, RunOptions& options) {
   std::shared_ptr<const Components> components = open(request);
   choose_threads(components->weight_bytes);
-  RunOptions options;
   require_no(check(request), "request");
   GenerateRequest sized = request;
   read_inputs(request, *components, sized, options);
-  const GenerateRequest resolved = resolved_request(*components, sized, change);
+  const GenerateRequest resolved = resolved_request(*components, sized, change);   // also refuses interventions that cannot be, before anything is opened for them
   if (!request.control.model.empty()) {
     auto with = std::make_shared<Components>(*components);
     with->denoiser = controlled(components->denoiser, {.directory = request.control.model, .dtype = request.dtype,
@@ -212,9 +210,16 @@ FinishedRun Engine::generate(const GenerateRequest& request, const Interventions
   options.interventions = change;
   options.progress = calls.progress;
   options.cancelled = calls.cancelled;
-  if (resolved.probes != "none") options.probes = make_probes();
   if (change.decoder && change.decoder->kind == "float32") options.other_decoder = open(request.model, "float32")->autoencoder;
   if (change.decoder && change.decoder->kind == "other") options.other_decoder = open(change.decoder->path, request.dtype)->autoencoder;
+  return {std::move(components), std::move(sized)};
+}
+
+FinishedRun Engine::generate(const GenerateRequest& request, const Interventions& change, const std::filesystem::path& directory,
+                             const RunCalls& calls) {
+  RunOptions options;
+  const auto [components, sized] = prepare(request, change, calls, options);
+  if (resolved_request(*components, sized, change).probes != "none") options.probes = make_probes();
   std::unique_ptr<TraceFile> trace;
   if (!directory.empty()) {
     trace = std::make_unique<TraceFile>(directory, new_run_record(*components, request, change, directory.filename().string()), settings_.encoder);
@@ -222,6 +227,12 @@ FinishedRun Engine::generate(const GenerateRequest& request, const Interventions
   }
   const std::uint64_t loaded = resident_bytes();
   return {directory, run(*components, sized, std::move(options)), components->weight_bytes, loaded};
+}
+
+Gradients Engine::gradients(const GenerateRequest& request, const Interventions& change, const GradientQuestion& question, const RunCalls& calls) {
+  RunOptions options;
+  const auto [components, sized] = prepare(request, change, calls, options);
+  return safelight::gradients(*components, sized, std::move(options), question);
 }
 
 }  // namespace safelight

@@ -9,13 +9,14 @@
 #include <vector>
 
 #include "engine/families/family.h"
+#include "engine/pipelines/gradients.h"
 #include "engine/pipelines/run.h"
 
 namespace safelight {
 
 struct EngineSettings {
   std::vector<std::filesystem::path> model_dirs;  // searched in order for a model given by name
-  std::string default_model = "signs-nano";
+  std::string default_model = "signs-base";
   std::filesystem::path cache_dir;                // hashes of weight files; empty: not kept
   std::filesystem::path clip_vocabulary;          // tokenizers for single-file checkpoints
   int threads = 0;                                // 0: one for a small model, one per processor for others
@@ -57,7 +58,16 @@ class Engine {
   FinishedRun generate(const GenerateRequest& request, const Interventions& change, const std::filesystem::path& directory,
                        const RunCalls& calls);
 
+  // What a score of one step of this run hangs on (engine/pipelines/gradients.h). Nothing is written.
+  Gradients gradients(const GenerateRequest& request, const Interventions& change, const GradientQuestion& question, const RunCalls& calls);
+
  private:
+  // The model and the request as a run takes them; fills `options` but for trace and probes.
+  struct Prepared {
+    std::shared_ptr<const Components> components;
+    GenerateRequest sized;
+  };
+  Prepared prepare(const GenerateRequest& request, const Interventions& change, const RunCalls& calls, RunOptions& options);
   Image read_picture(const std::string& file) const;
   void read_inputs(const GenerateRequest& request, const Components& components, GenerateRequest& sized, RunOptions& options) const;
   Json new_run_record(const Components& components, const GenerateRequest& request, const Interventions& change,

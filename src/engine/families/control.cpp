@@ -9,11 +9,11 @@
 namespace safelight {
 namespace {
 
-class Controlled final : public Denoiser {
+class Controlled final : public DenoiserDecorator {
  public:
   Controlled(std::shared_ptr<const UnetDenoiser> inner, const ControlSettings& s)
-      : inner_(std::move(inner)), settings_(s), net_(component_of(s.directory, "diffusion_pytorch_model"), {.dtype = scalar_type(s.dtype)}) {
-    const UnetConfig &own = net_.config().unet, &other = inner_->config();
+      : DenoiserDecorator(inner), unet_(std::move(inner)), settings_(s), net_(component_of(s.directory, "diffusion_pytorch_model"), {.dtype = scalar_type(s.dtype)}) {
+    const UnetConfig &own = net_.config().unet, &other = unet_->config();
     if (net_.config().conditioning_channels != 3)
       throw Error(ErrorCode::unsupported, "the ControlNet in '" + s.directory.string() + "' reads hints of " + std::to_string(net_.config().conditioning_channels) + " conditioning_channels; only pictures of 3 are read");
     if (own.block_out_channels != other.block_out_channels || own.layers_per_block != other.layers_per_block || own.in_channels != other.out_channels)
@@ -21,7 +21,7 @@ class Controlled final : public Denoiser {
     if (own.cross_attention_dim != other.cross_attention_dim)
       throw Error(ErrorCode::conflict, "the ControlNet in '" + s.directory.string() + "' was made for another model: its text is " + std::to_string(own.cross_attention_dim) +
                                            " wide, the model's " + std::to_string(other.cross_attention_dim));
-    names_ = inner_->block_names();
+    names_ = unet_->block_names();
     std::vector<std::string> first;
     for (int64_t i = 0; i < residuals(); ++i) first.push_back("controlnet." + std::to_string(i));
     names_.insert(names_.begin(), first.begin(), first.end());
@@ -31,23 +31,18 @@ class Controlled final : public Denoiser {
     Conditioning with = c;
     with.residuals = c.unconditional > 0 && settings_.guess ? conditional_only(x, timesteps, c) : all(x, timesteps, c);
     for (std::size_t i = 0; i < with.residuals.size(); ++i) with.residuals[i] = hooks.block("controlnet." + std::to_string(i), with.residuals[i]);
-    return inner_->predict(x, timesteps, with, hooks);
+    return inner().predict(x, timesteps, with, hooks);
   }
-  int64_t latent_channels() const override { return inner_->latent_channels(); }
-  GuidanceKind guidance() const override { return inner_->guidance(); }
-  Beside beside() const override { return inner_->beside(); }
   std::vector<std::string> block_names() const override { return names_; }
-  int64_t attention_stride() const override { return inner_->attention_stride(); }
-  ShortcutSupport shortcuts() const override { return inner_->shortcuts(); }
 
  private:
   int64_t residuals() const {
-    const UnetConfig& c = inner_->config();
+    const UnetConfig& c = unet_->config();
     return 1 + static_cast<int64_t>(c.block_out_channels.size()) * (c.layers_per_block + 1) - 1 + 1;
   }
 
   std::vector<at::Tensor> all(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c) const {
-    UnetInputs in = inner_->inputs(x, timesteps, c);
+    UnetInputs in = unet_->inputs(x, timesteps, c, {});
     in.sample = x.to(in.text.scalar_type());  // a ControlNet reads the latents alone
     const at::Tensor hint = settings_.hint.to(in.text.scalar_type()).expand({x.size(0), -1, -1, -1});
     return net_.model.forward(in, hint, settings_.scale, settings_.guess, {});
@@ -65,7 +60,7 @@ class Controlled final : public Denoiser {
     return out;
   }
 
-  std::shared_ptr<const UnetDenoiser> inner_;
+  std::shared_ptr<const UnetDenoiser> unet_;   // the inner one, by its kind
   ControlSettings settings_;
   Loaded<ControlNet, ControlNetConfig> net_;
   std::vector<std::string> names_;

@@ -176,11 +176,11 @@ at::Tensor T5Tower::encode(const TokenizedPrompt& tokens) const { return loaded_
 UnetDenoiser::UnetDenoiser(const ComponentFiles& source, const LoadOptions& load)
     : loaded_(source, load), dtype_(load.dtype), beside_(beside_of(config())) {}
 
-UnetInputs UnetDenoiser::inputs(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c) const {
+UnetInputs UnetDenoiser::inputs(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c, const ForwardHooks& hooks) const {
   UnetInputs in;
   in.sample = (c.beside.defined() ? at::cat({x, c.beside}, 1) : x).to(dtype_);
   in.timesteps = timesteps;
-  in.text = c.text.to(dtype_);
+  in.text = hooks.text_keys ? hooks.text_keys->converted(c.text, dtype_) : c.text.to(dtype_);
   if (config().time_cond_proj_dim > 0 && c.guidance.defined()) in.guidance_embed = guidance_embedding(c.guidance, config().time_cond_proj_dim).to(dtype_);
   if (config().num_class_embeds > 0) in.class_labels = c.noise_level;
   if (config().text_time_embedding) {
@@ -193,7 +193,7 @@ UnetInputs UnetDenoiser::inputs(const at::Tensor& x, const at::Tensor& timesteps
 
 at::Tensor UnetDenoiser::predict(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c, const ForwardHooks& hooks) const {
   hooks.timesteps(timesteps);
-  UnetInputs in = inputs(x, timesteps, c);
+  UnetInputs in = inputs(x, timesteps, c, hooks);
   for (const at::Tensor& r : c.residuals) in.control.push_back(r.to(dtype_));
   return loaded_.model.forward(in, hooks).to(at::kFloat);
 }

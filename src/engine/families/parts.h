@@ -109,7 +109,7 @@ class UnetDenoiser final : public Denoiser {
   const std::vector<std::filesystem::path>& files() const { return loaded_.files; }
   std::uint64_t bytes() const { return loaded_.bytes(); }
   // The inputs that a UNet and a ControlNet share.
-  UnetInputs inputs(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c) const;
+  UnetInputs inputs(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c, const ForwardHooks& hooks) const;
 
  private:
   Loaded<Unet, UnetConfig> loaded_;

@@ -31,6 +31,8 @@ std::string class_of(const ModelFiles& model) {
 Components open_model(const std::filesystem::path& path, const OpenOptions& options) {
   if (!std::filesystem::exists(path)) throw Error(ErrorCode::not_found, "model '" + path.string() + "' is not there; see `safelight models list`");
   std::unique_ptr<const ModelFiles> model = std::filesystem::is_directory(path) ? directory_files(path) : single_file(path, options.base, options.vocabulary);
+  if (const Json& index = model->index(); !index.empty() && !index.contains("unet") && !index.contains("transformer"))
+    throw Error(ErrorCode::unsupported, "'" + path.string() + "' (" + class_of(*model) + ") has no denoiser among its parts, so it paints nothing by itself; what enlarges pictures is for `safelight upscale --model`");
   const std::vector<AdapterChoice> own = own_adapters(*model);
   std::vector<AdapterChoice> adapters = own;
   adapters.insert(adapters.end(), options.adapters.begin(), options.adapters.end());

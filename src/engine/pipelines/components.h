@@ -44,6 +44,21 @@ class PromptEncoder {
   virtual const Tokenizer& tokenizer() const = 0;  // of the first account
 };
 
+// A prompt encoder that does something round another one's tokenise() or encode(), and is like it in the rest.
+class PromptEncoderDecorator : public PromptEncoder {
+ public:
+  explicit PromptEncoderDecorator(std::shared_ptr<const PromptEncoder> inner) : inner_(std::move(inner)) {}
+  std::vector<TokenizedPrompt> tokenise(const PromptTexts& texts, int max_tokens) const override { return inner_->tokenise(texts, max_tokens); }
+  EncodedPrompt encode(const std::vector<TokenizedPrompt>& tokens, const EncodeOptions& options) const override { return inner_->encode(tokens, options); }
+  const Tokenizer& tokenizer() const override { return inner_->tokenizer(); }
+
+ protected:
+  const PromptEncoder& inner() const { return *inner_; }
+
+ private:
+  std::shared_ptr<const PromptEncoder> inner_;
+};
+
 // Where a picture is thought to be cut from, as models with micro-conditioning are told; pixels.
 struct MicroConditioning {
   int64_t original_height = 0, original_width = 0, crop_top = 0, crop_left = 0, target_height = 0, target_width = 0;
@@ -123,6 +138,23 @@ class Autoencoder {
   virtual int64_t downscale() const = 0;
   virtual int64_t latent_channels() const = 0;
   virtual double scaling_factor() const = 0;
+};
+
+// An autoencoder that does something round another one's decode() or encode(), and is like it in the rest.
+class AutoencoderDecorator : public Autoencoder {
+ public:
+  explicit AutoencoderDecorator(std::shared_ptr<const Autoencoder> inner) : inner_(std::move(inner)) {}
+  at::Tensor decode(const at::Tensor& latents, const ForwardHooks& hooks) const override { return inner_->decode(latents, hooks); }
+  at::Tensor encode(const at::Tensor& pixels, const at::Tensor& eps, const ForwardHooks& hooks) const override { return inner_->encode(pixels, eps, hooks); }
+  int64_t downscale() const override { return inner_->downscale(); }
+  int64_t latent_channels() const override { return inner_->latent_channels(); }
+  double scaling_factor() const override { return inner_->scaling_factor(); }
+
+ protected:
+  const Autoencoder& inner() const { return *inner_; }
+
+ private:
+  std::shared_ptr<const Autoencoder> inner_;
 };
 
 struct Recommended {

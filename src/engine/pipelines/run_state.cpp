@@ -25,8 +25,8 @@ bool is_one_of(const std::string& value, const Names& names) {
 }
 
 SchedulerConfig scheduler_for(const Components& c, const GenerateRequest& r) {
-  SchedulerConfig config = SchedulerConfig::from_json(c.scheduler_config, c.scheduler_where, solver_named(r.scheduler.solver).class_name);
-  if (const auto adjust = solver_named(r.scheduler.solver).adjust) adjust(config);
+  const SolverEntry& solver = solver_named(r.scheduler.solver);
+  SchedulerConfig config = config_for(solver, c.scheduler_config, c.scheduler_where);
   const std::string& spacing = r.scheduler.spacing;
   if (is_one_of(spacing, kSigmaSpacings)) {
     config.sigmas = spacing;
@@ -37,7 +37,7 @@ SchedulerConfig scheduler_for(const Components& c, const GenerateRequest& r) {
     throw Error(ErrorCode::invalid_argument, "spacing '" + spacing + "' is unknown; known: leading, trailing, linspace, sgm-uniform, beta, karras, exponential");
   }
   if (!spacing.empty() && config.frame() != Frame::variance_preserving)
-    throw Error(ErrorCode::conflict, "spacing '" + spacing + "' is for models that predict noise; " + solver_named(r.scheduler.solver).name + " has its own");
+    throw Error(ErrorCode::conflict, "spacing '" + spacing + "' is for models that predict noise; " + solver.name + " has its own");
   if (!r.scheduler.prediction.empty()) config.prediction = prediction_named(r.scheduler.prediction);
   return config;
 }
@@ -107,6 +107,7 @@ RunState::RunState(const Components& c, const GenerateRequest& asked, RunOptions
   const int64_t stride = c.denoiser->attention_stride();
   ForwardWatch::Plan plan{.attention = attention, .blocks = blocks, .height = (latent_height_ + stride - 1) / stride, .width = (latent_width_ + stride - 1) / stride};
   while (plan.height * plan.width > 1024 && plan.height % 2 == 0 && plan.width % 2 == 0) plan.height /= 2, plan.width /= 2;
+  if (blocks) plan.modules = c.denoiser->block_names().size();
   watch.emplace(plan);
 }
 
@@ -118,19 +119,6 @@ void RunState::stage(const char* name) {
 
 void RunState::throw_if_cancelled() const {
   if (options.cancelled && options.cancelled()) throw Error(ErrorCode::cancelled, "cancelled on request");
-}
-
-ForwardHooks RunState::hooks() {
-  return {.observer = watch ? &*watch : nullptr, .edit = edit.needed() ? &edit : nullptr, .cache = cache ? &*cache : nullptr,
-          .merge_tokens = request.shortcuts.merge_tokens};
-}
-
-double RunState::guidance_at(int step) const { return guided && !guided_at(step) ? 1.0 : *request.guidance; }
-
-bool RunState::guided_at(int step) const {
-  if (!guided || (change.guidance_steps && !change.guidance_steps->contains(step))) return false;
-  const double share = static_cast<double>(step) / solver->steps();
-  return share >= request.guidance_form.from && (share < request.guidance_form.to || request.guidance_form.to == 1);
 }
 
 void RunState::tokenise() {
@@ -237,8 +225,6 @@ double RunState::cutoff_timestep(double share) const {
   return std::nearbyint(scheduler.num_train_timesteps - share * scheduler.num_train_timesteps);
 }
 
-bool RunState::ends_before(const Node& node) const { return untouched_ || (request.part.end && node.timestep < cutoff_timestep(*request.part.end)); }
-
 int RunState::first_evaluation(const SolverInputs& in) const {
   const int stages = solver_named(scheduler.class_name).stages;
   if (options.inputs.picture.defined() && components.denoiser->beside() != Beside::low_resolution_image) {
@@ -296,44 +282,26 @@ void RunState::start_latents() {
   for (int i = 0; i <= solver->steps(); ++i) nodes_.push_back(solver->node(i));
 }
 
-void RunState::keep_outside_mask() {
-  if (!mask_.defined() || components.denoiser->beside() != Beside::nothing) return;
-  SolverState state = solver->state();
-  const at::Tensor kept = solver->next() ? solver->noised(picture_latents_, noise_) : picture_latents_;
-  state.x = (1 - mask_) * kept + mask_ * state.x;
-  solver->restore(state);
-}
-
-void RunState::push_latents(int step) {
-  if (step == pushed_step_) return;  // once a step, also for solvers that evaluate twice
-  pushed_step_ = step;
-  SolverState state = solver->state();
-  // In units of the variance-preserving scale, so that a push means the same for every solver.
-  const double scale = solver->node(step).alpha;
-  std::vector<LatentPush> pushes = change.latents;
-  const at::Tensor probe = solver->next()->model_input;
-  const double ratio = probe.abs().sum().item<double>() > 0 ? state.x.abs().sum().item<double>() / probe.abs().sum().item<double>() : scale;
-  for (LatentPush& p : pushes) p.amount *= ratio;
-  state.x = pushed(state.x, pushes, step);
-  solver->restore(state);
+at::Tensor RunState::decoded(const at::Tensor& latents, ForwardObserver* observer) {
+  const at::Tensor scaled = change.latent_scale ? latents * *change.latent_scale : latents;
+  if (change.decoder && change.decoder->kind == "linear") {
+    std::vector<float> matrix;
+    for (const auto& row : components.latent_to_rgb) matrix.insert(matrix.end(), row.begin(), row.end());
+    const int64_t channels = scaled.size(1);
+    const at::Tensor m = at::tensor(matrix, at::kFloat).view({channels + 1, 3});
+    const at::Tensor rgb = at::einsum("nchw,cd->ndhw", {scaled, m.slice(0, 0, channels)}) + m[channels].view({1, 3, 1, 1});
+    return at::upsample_nearest2d(rgb, {request.height, request.width});
+  }
+  const Autoencoder& decoder = options.other_decoder ? *options.other_decoder : *components.autoencoder;
+  return decoder.decode(scaled, {.observer = observer, .edit = edit.needed() ? &edit : nullptr});
 }
 
 void RunState::decode() {
   if (options.progress) options.progress({.stage = "decode"});
   latents_ = untouched_ ? picture_latents_ : solver->latent();
   if (const auto unfinished = untouched_ ? std::nullopt : solver->next()) partial_ = unfinished->model_input;
+  pixels_ = decoded(latents_, options.probes.empty() ? nullptr : &decode_watch_);
   if (change.latent_scale) latents_ = latents_ * *change.latent_scale;
-  if (change.decoder && change.decoder->kind == "linear") {
-    std::vector<float> matrix;
-    for (const auto& row : components.latent_to_rgb) matrix.insert(matrix.end(), row.begin(), row.end());
-    const int64_t channels = latents_.size(1);
-    const at::Tensor m = at::tensor(matrix, at::kFloat).view({channels + 1, 3});
-    const at::Tensor rgb = at::einsum("nchw,cd->ndhw", {latents_, m.slice(0, 0, channels)}) + m[channels].view({1, 3, 1, 1});
-    pixels_ = at::upsample_nearest2d(rgb, {request.height, request.width});
-    return;
-  }
-  const Autoencoder& decoder = options.other_decoder ? *options.other_decoder : *components.autoencoder;
-  pixels_ = decoder.decode(latents_, {.observer = options.probes.empty() ? nullptr : &decode_watch_, .edit = edit.needed() ? &edit : nullptr});
 }
 
 Image RunState::to_image(const at::Tensor& pixels) const {

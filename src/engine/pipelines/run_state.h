@@ -13,6 +13,7 @@
 #include "engine/guidance/guidance.h"
 #include "engine/schedulers/solver.h"
 #include "engine/tensor/step_cache.h"
+#include "engine/tensor/text_keys.h"
 
 namespace safelight {
 
@@ -26,16 +27,18 @@ class RunState {
   void start_latents();
   void begin_trace();
   void start_restart();                   // continue from a stored restart point, where one is asked for
-  void push_latents(int step);
-  void finish_step(int step);
+  // The evaluation that the solver wants, after what the interventions do to its latent; nothing at the end of the run.
+  std::optional<Evaluation> next_evaluation();
+  void evaluate(const Evaluation& wanted, const ForwardHooks& hooks);   // fills cond, uncond and estimate
+  bool advance();                         // one evaluation and what follows from it; false at the end of the run
+  at::Tensor decoded(const at::Tensor& latents, ForwardObserver* observer);   // pixels [N,3,H,W], with the interventions on decoding
   void decode();
   void check_images();
   GenerateResult close();
   void throw_if_cancelled() const;
+  const TokenizedPrompt& tokens() const { return tokens_.front(); }   // of the first text encoder, as written
   double guidance_at(int step) const;
   bool guided_at(int step) const;         // whether this step evaluates the unconditional half too
-  bool ends_before(const Node& node) const;
-  void keep_outside_mask();               // inpainting with a plain model: what is not repainted is the picture's own
   ForwardHooks hooks();
 
   const Components& components;
@@ -49,15 +52,19 @@ class RunState {
   bool guided = false;
   InterventionEdit edit;
   std::optional<StepCache> cache;            // where steps are cached
+  TextKeys text_keys;
   std::optional<ForwardWatch> watch;
   Conditioning both, alone;                  // with the unconditional rows first; the conditional ones by themselves
   at::Tensor cond, uncond, input;            // of the last evaluation
   at::Tensor entered;                        // input of the step's first evaluation
-  int entered_step = -1;
   Estimate estimate;
 
  private:
   void apply_token_edits();
+  void push_latents(int step);
+  void finish_step(int step);
+  bool ends_before(const Node& node) const;
+  void keep_outside_mask();               // inpainting with a plain model: what is not repainted is the picture's own
   std::vector<MicroConditioning> sizes(bool negative) const;
   at::Tensor drawn(int64_t channels) { return source().draw({request.count, channels, latent_height_, latent_width_}); }
   NoiseSource& source() { return options.noise ? *options.noise : static_cast<NoiseSource&>(*noise_source_); }
@@ -87,7 +94,7 @@ class RunState {
   at::Tensor noise_, picture_latents_, mask_;  // mask_: [1,1,h,w], 1 where it is repainted
   bool untouched_ = false;                     // image-to-image at strength 0
   at::Tensor step_x_, latents_, partial_, pixels_;
-  int first_step_ = 0, pushed_step_ = -1;
+  int first_step_ = 0, pushed_step_ = -1, entered_step_ = -1;
   std::vector<Image> images_;
   std::vector<Node> nodes_;
 };

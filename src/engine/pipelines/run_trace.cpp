@@ -151,7 +151,7 @@ void RunState::finish_step(int step) {
           view.misled = watch->misled();
           view.self_entropy = watch->self_entropy();
           view.attention = watch->attention();
-          if (watch->blocks().size() == components.denoiser->block_names().size()) view.blocks = &watch->blocks();  // else a part was left out
+          view.blocks = watch->blocks();
         }
         for (const auto& probe : options.probes) probe->on_step(view, *options.trace);
         if (ends_part(step + 1)) write_preview(step);

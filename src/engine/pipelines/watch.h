@@ -16,6 +16,7 @@ class ForwardWatch final : public ForwardObserver {
     bool attention = false, blocks = false;
     int64_t height = 0, width = 0;  // of the maps; layers with another number of queries are left out
     std::size_t max_layers = 4;
+    std::size_t modules = 0;        // that a whole pass reports
   };
   explicit ForwardWatch(const Plan& plan) : plan_(plan) {}
 
@@ -30,7 +31,7 @@ class ForwardWatch final : public ForwardObserver {
   void on_timesteps(const at::Tensor& timesteps) override;
 
   const AttentionSummary* attention();                 // null when no layer fitted
-  const std::vector<BlockSummary>& blocks() const { return blocks_; }
+  const std::vector<BlockSummary>* blocks() const { return plan_.blocks && blocks_.size() == plan_.modules ? &blocks_ : nullptr; }   // null when a part was left out
   // Of self-attention: row entropy over log(keys), the mean over rows, heads and layers, 0..1; NaN when there was none.
   double self_entropy() const;
   double misled() const { return misled_; }            // training steps by which the network was told another timestep

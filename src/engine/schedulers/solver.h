@@ -73,6 +73,8 @@ struct SolverEntry {
 const std::vector<SolverEntry>& solver_table();
 // Throws Error(invalid_argument) listing the names. Accepts our name or the reference's class name.
 const SolverEntry& solver_named(const std::string& name);
+// The scheduler config of a model's files as this solver takes it. `where` names it in errors.
+SchedulerConfig config_for(const SolverEntry& solver, const Json& json, const std::string& where);
 // Checks 1 <= steps <= 1000 and the solver's own minimum, then makes it. Throws Error(invalid_argument).
 std::unique_ptr<Solver> make_solver(const SolverInputs& inputs);
 

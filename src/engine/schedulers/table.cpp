@@ -45,6 +45,12 @@ const SolverEntry& solver_named(const std::string& name) {
   throw Error(ErrorCode::invalid_argument, "scheduler '" + name.substr(0, 64) + "' is unknown; known: " + known);
 }
 
+SchedulerConfig config_for(const SolverEntry& solver, const Json& json, const std::string& where) {
+  SchedulerConfig config = SchedulerConfig::from_json(json, where, solver.class_name);
+  if (solver.adjust) solver.adjust(config);
+  return config;
+}
+
 std::unique_ptr<Solver> make_solver(const SolverInputs& inputs) {
   const SolverEntry& entry = solver_named(inputs.config.class_name);
   if (inputs.steps < 1 || inputs.steps > 1000)

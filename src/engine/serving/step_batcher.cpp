@@ -16,20 +16,18 @@ auto by_itself(Turns::Run& turn, F&& work) {
   return out;
 }
 
-class ServedPrompt final : public PromptEncoder {
+class ServedPrompt final : public PromptEncoderDecorator {
  public:
-  ServedPrompt(std::shared_ptr<const PromptEncoder> inner, Turns::Run& turn) : inner_(std::move(inner)), turn_(turn) {}
+  ServedPrompt(std::shared_ptr<const PromptEncoder> inner, Turns::Run& turn) : PromptEncoderDecorator(std::move(inner)), turn_(turn) {}
   std::vector<TokenizedPrompt> tokenise(const PromptTexts& texts, int max_tokens) const override {
     turn_.begin();   // the first thing that a run asks of its model
-    return inner_->tokenise(texts, max_tokens);
+    return inner().tokenise(texts, max_tokens);
   }
   EncodedPrompt encode(const std::vector<TokenizedPrompt>& tokens, const EncodeOptions& options) const override {
-    return by_itself(turn_, [&] { return inner_->encode(tokens, options); });
+    return by_itself(turn_, [&] { return inner().encode(tokens, options); });
   }
-  const Tokenizer& tokenizer() const override { return inner_->tokenizer(); }
 
  private:
-  std::shared_ptr<const PromptEncoder> inner_;
   Turns::Run& turn_;
 };
 
@@ -48,21 +46,17 @@ class ServedDenoiser final : public DenoiserDecorator {
   bool shares_;
 };
 
-class ServedAutoencoder final : public Autoencoder {
+class ServedAutoencoder final : public AutoencoderDecorator {
  public:
-  ServedAutoencoder(std::shared_ptr<const Autoencoder> inner, Turns::Run& turn) : inner_(std::move(inner)), turn_(turn) {}
+  ServedAutoencoder(std::shared_ptr<const Autoencoder> inner, Turns::Run& turn) : AutoencoderDecorator(std::move(inner)), turn_(turn) {}
   at::Tensor decode(const at::Tensor& latents, const ForwardHooks& hooks) const override {
-    return by_itself(turn_, [&] { return inner_->decode(latents, hooks); });
+    return by_itself(turn_, [&] { return inner().decode(latents, hooks); });
   }
   at::Tensor encode(const at::Tensor& pixels, const at::Tensor& eps, const ForwardHooks& hooks) const override {
-    return by_itself(turn_, [&] { return inner_->encode(pixels, eps, hooks); });
+    return by_itself(turn_, [&] { return inner().encode(pixels, eps, hooks); });
   }
-  int64_t downscale() const override { return inner_->downscale(); }
-  int64_t latent_channels() const override { return inner_->latent_channels(); }
-  double scaling_factor() const override { return inner_->scaling_factor(); }
 
  private:
-  std::shared_ptr<const Autoencoder> inner_;
   Turns::Run& turn_;
 };
 

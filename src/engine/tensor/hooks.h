@@ -46,11 +46,13 @@ class ForwardEdit {
 };
 
 class StepCache;   // engine/tensor/step_cache.h
+class TextKeys;    // engine/tensor/text_keys.h
 
 struct ForwardHooks {
   ForwardObserver* observer = nullptr;
   ForwardEdit* edit = nullptr;
   StepCache* cache = nullptr;   // null: every pass is whole
+  TextKeys* text_keys = nullptr;   // null: keys and values of the text are made in every pass
   double merge_tokens = 0;      // share of the finest self-attention's tokens that are merged
 
   // Applies the edit, then shows the result to the observer.

@@ -23,4 +23,19 @@ bool StepCache::first_block_repeats(const at::Tensor& residual) {
   return false;
 }
 
+at::Tensor StepCache::run_blocks(const at::Tensor& tokens, const Blocks& first, const Blocks& rest) {
+  const at::Tensor begun = first(tokens);
+  if (first_block_repeats(begun - tokens)) {
+    count_reuse();
+    return begun + kept_;
+  }
+  at::Tensor done = rest(begun);
+  kept_ = done - begun;
+  return done;
+}
+
+at::Tensor run_blocks(StepCache* cache, const at::Tensor& tokens, const StepCache::Blocks& first, const StepCache::Blocks& rest) {
+  return cache && cache->watches_first_block() ? cache->run_blocks(tokens, first, rest) : rest(first(tokens));
+}
+
 }  // namespace safelight

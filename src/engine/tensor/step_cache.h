@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstddef>
+#include <functional>
 #include <utility>
 
 namespace safelight {
@@ -29,21 +30,25 @@ class StepCache {
   void keep_features(at::Tensor features) { kept_ = std::move(features); }
   std::size_t depth() const { return static_cast<std::size_t>(plan_.depth); }
 
-  // Transformers: whether this pass's first residual is close enough to that of the last whole pass. If not, it takes its place, and the caller
-  // computes the rest and keeps it.
+  // Transformers: `first` makes of the picture's tokens those after the first block, `rest` of these those after the others. `rest` does not run
+  // where the first block's residual is close enough to that of the last whole pass: what it added then is added again.
+  using Blocks = std::function<at::Tensor(at::Tensor tokens)>;
   bool watches_first_block() const { return plan_.threshold > 0; }
-  bool first_block_repeats(const at::Tensor& residual);
-  const at::Tensor& rest() const { return kept_; }   // what the blocks after the first added to the picture's tokens
-  void keep_rest(at::Tensor rest) { kept_ = std::move(rest); }
+  at::Tensor run_blocks(const at::Tensor& tokens, const Blocks& first, const Blocks& rest);
 
   int reused() const { return reused_; }   // passes so far that were not whole
   void count_reuse() { ++reused_; }
 
  private:
+  bool first_block_repeats(const at::Tensor& residual);   // if not, it takes the place of the one before
+
   Plan plan_;
   int step_ = 0, reused_ = 0;
   int64_t rows_ = 0;
-  at::Tensor first_, kept_;
+  at::Tensor first_, kept_;   // the first block's residual; the features, or what the blocks after the first added
 };
+
+// The same where there may be no cache, or one that does not watch the first block.
+at::Tensor run_blocks(StepCache* cache, const at::Tensor& tokens, const StepCache::Blocks& first, const StepCache::Blocks& rest);
 
 }  // namespace safelight

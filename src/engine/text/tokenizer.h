@@ -26,6 +26,13 @@ struct TokenizedPrompt {
   std::vector<std::string> split_words;   // words that a border between chunks cuts
 };
 
+// A word of a prompt and the places of its tokens among TokenizedPrompt::tokens.
+struct TokenWord {
+  std::string text;
+  int token = 0, tokens = 0;
+};
+std::vector<TokenWord> words_of(const TokenizedPrompt& prompt);   // in order; special tokens belong to none
+
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;

@@ -59,7 +59,11 @@ const at::Tensor* Conv2d::packed_for(const at::Tensor& x) const {
 at::Tensor Conv2d::operator()(const at::Tensor& x) const {
   const int64_t rows = (x.size(2) + 2 * padding_ - kernel_) / stride_ + 1, columns = (x.size(3) + 2 * padding_ - kernel_) / stride_ + 1;
   const WorkSpan work(Work::convolution, 2.0 * static_cast<double>(in_ * out_ * kernel_ * kernel_) * static_cast<double>(x.size(0) * rows * columns));
-  if (const at::Tensor* packed = packed_for(x)) return convolve_packed(x, *packed, bias_, stride_, padding_);
+  if (const at::Tensor* packed = packed_for(x)) {
+    // The library differentiates no convolution with a weight in its own order.
+    if (at::GradMode::is_enabled() && x.requires_grad()) return at::conv2d(x, packed->to_dense(), bias_, stride_, padding_);
+    return convolve_packed(x, *packed, bias_, stride_, padding_);
+  }
   return at::conv2d(x, weight_, bias_, stride_, padding_);
 }
 

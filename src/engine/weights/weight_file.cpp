@@ -96,7 +96,7 @@ LoadReport load_weights(Parameters& parameters, const WeightSource& source, cons
   if (!misshaped.empty()) problems += "; wrong shape: " + listed(misshaped);
   if (!extra.empty()) problems += "; not part of this architecture: " + listed(extra);
   if (missing.size() > misshaped.size()) problems += "; missing: " + listed(missing);
-  if (!problems.empty()) throw Error(ErrorCode::corrupt_file, "'" + source.name() + "' does not fit its config.json" + problems);
+  if (!problems.empty()) throw Error(ErrorCode::corrupt_file, "'" + source.name() + "' does not hold the tensors of this network" + problems);
   if (!report.non_finite.empty())
     throw Error(ErrorCode::non_finite, listed(report.non_finite) + " holds NaN or infinity, or numbers that " + std::string(at::toString(options.dtype)) + " cannot hold; fetch the file again");
   return report;
