@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "apps/lab/bench_spread.h"
+#include "common/base/processors.h"
 #include "common/measure/picture_difference.h"
 #include "engine/serving/step_batcher.h"
 
@@ -159,7 +160,7 @@ class ServingBench {
     request_.probes = "none";
     components_ = context.engine().open(request_);
     const int asked = wanted.threads > 0 ? wanted.threads : context.threads;
-    threads_ = asked > 0 ? asked : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    threads_ = asked > 0 ? asked : processors();
   }
 
   Json run() {

@@ -42,6 +42,7 @@ Engine& Context::engine() {
   EngineSettings settings;
   if (const char* dir = std::getenv("SAFELIGHT_MODELS"); dir && *dir) settings.model_dirs.emplace_back(dir);
   settings.model_dirs.emplace_back(SAFELIGHT_SOURCE_MODELS);
+  if (const char* model = std::getenv("SAFELIGHT_MODEL"); model && *model) settings.default_model = model;
   settings.clip_vocabulary = SAFELIGHT_VOCABULARY;
   settings.cache_dir = cache_dir();
   settings.threads = threads;

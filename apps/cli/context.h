@@ -31,6 +31,7 @@ Command generate_command(CLI::App& app, Context& context);
 Command diagnose_command(CLI::App& app, Context& context);
 Command compare_command(CLI::App& app, Context& context);
 Command report_command(CLI::App& app, Context& context, const ServiceContext& service);
+Command gradients_command(CLI::App& app, Context& context);
 Command replay_command(CLI::App& app, Context& context);
 Command runs_command(CLI::App& app, Context& context);
 Command models_command(CLI::App& app, Context& context);

@@ -1,9 +1,9 @@
-#include <cstdio>
 #include <cstdlib>
 
 #include "apps/cli/context.h"
 #include "apps/cli/diagnose_picture.h"
 #include "apps/cli/known_failures.h"
+#include "apps/cli/region.h"
 #include "bridge/diagnosis.h"
 #include "common/api/json.h"
 #include "insight/diagnosis/symptoms.h"
@@ -37,10 +37,7 @@ std::optional<Looks> looks_of(const Arguments& a) {
   }
   Looks looks{.symptom = symptom_named(a.looks).name, .region = {}, .picture = {}};
   if (a.region.empty()) return looks;
-  PixelRegion& r = looks.region;
-  char rest = 0;
-  if (std::sscanf(a.region.c_str(), "%d,%d,%d,%d%c", &r.x, &r.y, &r.width, &r.height, &rest) != 4 || r.width <= 0 || r.height <= 0)
-    throw Error(ErrorCode::invalid_argument, "--region '" + a.region + "' is not x,y,w,h in pixels, for example 10,20,40,40");
+  looks.region = region_of(a.region);
   return looks;
 }
 

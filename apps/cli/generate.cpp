@@ -182,7 +182,7 @@ EmbeddingChoice embedding_of(const std::string& text) {
 }
 
 void add_model_options(CLI::App& c, GenerateRequest& r) {
-  c.add_option("--model", r.model, "name of an embedded model, a model directory, a single-file checkpoint or a GGUF file");
+  c.add_option("--model", r.model, "name of an embedded model, a model directory, a single-file checkpoint or a GGUF file; default: $SAFELIGHT_MODEL, else signs-base");
   c.add_option("--base", r.base, "directory that lends a checkpoint the components that it does not hold");
   c.add_option_function<std::vector<std::string>>("--lora", [&r](const std::vector<std::string>& v) { for (const auto& t : v) r.adapters.push_back(adapter_of(t)); }, "LoRA file, or FILE:WEIGHT; may be repeated")->allow_extra_args(false);
   c.add_option_function<std::vector<std::string>>("--embedding", [&r](const std::vector<std::string>& v) { for (const auto& t : v) r.embeddings.push_back(embedding_of(t)); }, "textual inversion file, or WORD=FILE; may be repeated")->allow_extra_args(false);

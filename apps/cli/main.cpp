@@ -32,7 +32,7 @@ int run(int argc, char** argv) {
   std::vector<Command> commands = {generate_command(parser, context), diagnose_command(parser, context), report_command(parser, context, service),
                                    replay_command(parser, context),   runs_command(parser, context),     models_command(parser, context),
                                    list_command(parser, context, service), run_command(parser, service),      approve_command(parser, service),
-                                   sweep_command(parser, context),    compare_command(parser, context),  text_command(parser, context.common),
+                                   sweep_command(parser, context),    compare_command(parser, context),  gradients_command(parser, context), text_command(parser, context.common),
                                    upscale_command(parser, context.common, enlarging)};
   CLI::App* lab = parser.add_subcommand("lab", "The laboratory: train, eval, card, calibrate, assay, natural, evidence, flows, knobs, verify, record, bench");
   lab->require_subcommand(1);

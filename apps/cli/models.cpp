@@ -26,12 +26,7 @@ int inspect(const std::string& name, Context& context) {
   std::uint64_t bytes = 0, numbers = 0;
   for (const WeightFile& w : c->weights) {
     const SafetensorsFile file = SafetensorsFile::open(w.file);
-    std::uint64_t count = 0;
-    for (const auto& [key, t] : file.entries()) {
-      std::uint64_t n = 1;
-      for (const int64_t d : t.shape) n *= static_cast<std::uint64_t>(d);
-      count += n;
-    }
+    const std::uint64_t count = file.numbers();
     numbers += count;
     bytes += std::filesystem::file_size(w.file);
     files.push_back({{"component", w.component}, {"file", w.file.string()}, {"tensors", file.entries().size()}, {"parameters", count}});

@@ -86,11 +86,11 @@ class TiledDenoiser final : public DenoiserDecorator {
   Tiling tiling_;
 };
 
-class TiledAutoencoder final : public Autoencoder {
+class TiledAutoencoder final : public AutoencoderDecorator {
  public:
-  TiledAutoencoder(std::shared_ptr<const Autoencoder> inner, const Tiling& tiling) : inner_(std::move(inner)), tiling_(tiling) {}
+  TiledAutoencoder(std::shared_ptr<const Autoencoder> inner, const Tiling& tiling) : AutoencoderDecorator(std::move(inner)), tiling_(tiling) {}
   at::Tensor decode(const at::Tensor& latents, const ForwardHooks& hooks) const override {
-    return joined(latents.size(2), latents.size(3), tiling_, downscale(), 1, [&](const Span& rows, const Span& columns) { return inner_->decode(cut(latents, rows, columns), hooks); });
+    return joined(latents.size(2), latents.size(3), tiling_, downscale(), 1, [&](const Span& rows, const Span& columns) { return inner().decode(cut(latents, rows, columns), hooks); });
   }
   at::Tensor encode(const at::Tensor& pixels, const at::Tensor& eps, const ForwardHooks& hooks) const override {
     Tiling t = tiling_;
@@ -98,15 +98,11 @@ class TiledAutoencoder final : public Autoencoder {
     t.side *= n, t.overlap *= n, t.grid *= n;
     return joined(pixels.size(2), pixels.size(3), t, 1, n, [&](const Span& rows, const Span& columns) {
       const auto cells = [&](const Span& s) { return Span{s.begin / n, s.end / n, 0, 0}; };
-      return inner_->encode(cut(pixels, rows, columns), eps.defined() ? cut(eps, cells(rows), cells(columns)) : eps, hooks);
+      return inner().encode(cut(pixels, rows, columns), eps.defined() ? cut(eps, cells(rows), cells(columns)) : eps, hooks);
     });
   }
-  int64_t downscale() const override { return inner_->downscale(); }
-  int64_t latent_channels() const override { return inner_->latent_channels(); }
-  double scaling_factor() const override { return inner_->scaling_factor(); }
 
  private:
-  std::shared_ptr<const Autoencoder> inner_;
   Tiling tiling_;
 };
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <map>
-#include <thread>
 
 #include "apps/lab/bench_ceiling.h"
 #include "apps/lab/bench_page.h"
@@ -15,6 +14,7 @@
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/memory.h"
+#include "common/base/processors.h"
 #include "engine/tensor/flash_attention.h"
 #include "engine/tensor/plain.h"
 #include "engine/tensor/work.h"
@@ -85,7 +85,7 @@ int bench(const Arguments& a, const Common& common) {
   const BenchArchitecture& architecture = bench_architecture(a.architecture);
   const BenchShape wanted{.size_px = a.size > 0 ? a.size : kUsualSize_px, .batch = a.batch, .dtype = dtype_of(a.dtype), .share_weights = std::string(architecture.name) == "flux"};
   if (wanted.size_px % 64 != 0) throw Error(ErrorCode::invalid_argument, "--size " + std::to_string(wanted.size_px) + " is not a multiple of 64");
-  at::set_num_threads(a.threads > 0 ? a.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));   // libtorch counts cores, by which it takes some virtual machines for half
+  at::set_num_threads(a.threads > 0 ? a.threads : processors());
   note("making the weights");
   const BenchModel model = architecture.build(wanted);
   BenchModel plain;

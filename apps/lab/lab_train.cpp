@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <memory>
-#include <thread>
 
 #include "apps/lab/lab.h"
+#include "common/base/processors.h"
 #include "engine/training/train.h"
 
 namespace safelight::app {
@@ -18,7 +18,7 @@ struct Arguments {
 };
 
 int train_command(const Arguments& a, const Common& common, const PictureEncoder& encode) {
-  const int threads = a.threads > 0 ? a.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int threads = a.threads > 0 ? a.threads : processors();
   at::set_num_threads(threads);
   catch_interrupts();
   ProgressBar bar(true);

@@ -13,7 +13,8 @@ BINARY = sys.argv[1]
 class CommandLineTest(unittest.TestCase):
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="safelight-test-"))
-        self.env = dict(os.environ, SAFELIGHT_RUNS=str(self.dir / "runs"), XDG_CACHE_HOME=str(self.dir / "cache"))
+        # The smallest model, unless a test names another one.
+        self.env = dict(os.environ, SAFELIGHT_RUNS=str(self.dir / "runs"), XDG_CACHE_HOME=str(self.dir / "cache"), SAFELIGHT_MODEL="signs-nano")
 
     def tearDown(self):
         shutil.rmtree(self.dir)

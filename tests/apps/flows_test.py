@@ -11,6 +11,7 @@ import time
 import unittest
 
 from command_line import BINARY, CommandLineTest
+from pictures import Picture
 
 SOURCE = pathlib.Path(sys.argv[2])
 COUNT = 12
@@ -82,10 +83,21 @@ class Flows(CommandLineTest):
         self.measured(out)                             # whose pictures are not taken for those of the first
         self.assertEqual(self.pictures(out), self.pictures(whole))
 
+    def test_a_mode_may_enlarge_draw_larger_and_write_words_anew(self):
+        out = self.dir / "modes"
+        said = json.loads(self.call("lab", "flows", "--fast", "signs-base:4+signs-up-latent", "--faithful", "signs-base:4@256", "--tasks", "text", "--count", 2, "--fix-text", "contrast", "--out", out, "--json").stdout)
+        fast, faithful = (said["modes"][mode]["settings"] for mode in ("fast", "faithful"))
+        self.assertEqual((fast["upscaler"], fast["width"], fast["fix_text"]), ("signs-up-latent", 128, "contrast"))
+        self.assertEqual((faithful["upscaler"], faithful["width"], faithful["fix_text"]), ("", 256, ""))
+        for name in self.pictures(out):
+            self.assertEqual(Picture(out / "pictures" / name).width, 256)
+        self.assertIsNotNone(said["paired"]["words_exact"])
+
     def test_bad_input_is_told(self):
         out = self.dir / "bad"
-        for words, args, status in (("1 to 1000 steps", ("--fast", "signs-nano:0"), 2), ("not known", ("--fast", "signs-none:4"), 1), ("another world", ("--fast", "signs-base:4"), 1),
-                                    ("denoise", ("--denoise", 100), 2), ("prompts; use fewer", ("--count", 90000), 2), ("magic", ("--tasks", "magic"), 2)):
+        for words, args, status in (("1 to 1000 steps", ("--fast", "signs-nano:0"), 2), ("not known", ("--fast", "signs-none:4"), 1), ("another world", ("--fast", "signs-nano:4"), 1), ("does not enlarge", ("--fast", "signs-base+signs-fast"), 1), ("1 to 4096", ("--fast", "signs-base@0"), 2),
+                                    ("unknown limit", ("--fix-text", "all"), 2),
+                                    ("denoise", ("--denoise", 100), 2), ("prompts; use fewer", ("--fast", "signs-nano:4", "--faithful", "signs-nano", "--count", 90000), 2), ("magic", ("--tasks", "magic"), 2)):
             self.assertIn(words, self.call("lab", "flows", "--out", out, *args, status=status).stderr.decode())
             self.assertFalse((out / "pairs.jsonl").exists(), words)
 

@@ -1103,7 +1103,7 @@ for expected, make in (((UNET, "header"), truncated_header), ((UNET, "conv_in.we
 
 class Outcome:
     def __init__(self, bench, args):
-        env = dict(os.environ, SAFELIGHT_RUNS=str(bench.dir / "runs"), XDG_CACHE_HOME=str(bench.dir / "cache"))
+        env = dict(os.environ, SAFELIGHT_RUNS=str(bench.dir / "runs"), XDG_CACHE_HOME=str(bench.dir / "cache"), SAFELIGHT_MODEL="signs-nano")
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             began = time.monotonic()
             process = subprocess.Popen([BINARY, *args], env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=bench.dir)

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "common/base/fields.h"
 #include "common/base/json.h"
 
 namespace safelight {
@@ -12,6 +13,16 @@ namespace safelight {
 // Hands over every whole line in order, with the words that name it in errors; a last line that a kill cut off is left out. Returns
 // the bytes of the whole lines. Throws Error(not_found, io, corrupt_file).
 std::size_t read_json_lines(const std::filesystem::path& file, const std::function<void(const Json& line, const std::string& where)>& take);
+
+// A line as a T (common/base/fields.h). `where`: as read_json_lines names it; `subject`: what a T is. Throws Error(corrupt_file).
+template <class T>
+T record_of(const Json& line, const std::string& where, const std::string& subject) {
+  try {
+    return from_json<T>(line, subject);
+  } catch (const Error& e) {
+    throw Error(ErrorCode::corrupt_file, where + ": " + e.what() + "; remove the line, or start again in another directory");
+  }
+}
 
 // One process writes at a time. Not for several threads.
 class JsonLines {

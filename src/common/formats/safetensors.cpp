@@ -178,6 +178,16 @@ SafetensorsFile SafetensorsFile::open(const std::filesystem::path& file) {
   return out;
 }
 
+std::uint64_t SafetensorsFile::numbers() const {
+  std::uint64_t sum = 0;
+  for (const auto& [key, tensor] : entries_) {
+    std::uint64_t n = 1;
+    for (const int64_t d : tensor.shape) n *= static_cast<std::uint64_t>(d);
+    sum += n;
+  }
+  return sum;
+}
+
 const SafeTensor& SafetensorsFile::at(const std::string& key) const {
   mapping_.require_unchanged();
   const auto it = entries_.find(key);

@@ -34,6 +34,7 @@ class SafetensorsFile {
   const std::map<std::string, SafeTensor>& entries() const { return entries_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::filesystem::path& path() const { return path_; }
+  std::uint64_t numbers() const;   // over all tensors
   // Throws Error(not_found) naming file and key; Error(corrupt_file) if the file has been cut meanwhile.
   const SafeTensor& at(const std::string& key) const;
 

@@ -44,6 +44,11 @@ double Band::deviation(double value, double floor) const {
   return value < low ? (low - value) / half : value > high ? (value - high) / half : 0.0;
 }
 
+Band Band::within(double most, double floor) const {
+  const double margin = most * std::max(0.5 * (high - low), floor);
+  return {low - margin, median, high + margin};
+}
+
 int Baseline::bin_of(double timestep) { return std::clamp(static_cast<int>(timestep / 100.0), 0, kBins - 1); }
 
 const Band* Baseline::band(const std::string& name, std::size_t element, double timestep) const {

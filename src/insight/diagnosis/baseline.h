@@ -20,6 +20,8 @@ struct Band {
   double low = 0, median = 0, high = 0;
   // 0 inside; outside the distance to the nearer end in half widths. At least `floor` counts as half width.
   double deviation(double value, double floor = 1e-6) const;
+  // The band of the values whose deviation is at most `most`.
+  Band within(double most, double floor = 1e-6) const;
 };
 
 struct Baseline {

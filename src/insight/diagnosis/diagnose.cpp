@@ -72,9 +72,11 @@ SanityCheck banded(const std::string& name, double value, const Band* band, doub
   if (!std::isfinite(value)) return c;
   c.value = value;
   if (!band) return c;
-  c.low = band->low;
-  c.high = band->high;
-  c.state = band->deviation(value, floor) <= 0.5 ? "pass" : "fail";
+  constexpr double kMost = 0.5;   // deviation that still passes
+  const Band passes = band->within(kMost, floor);
+  c.low = passes.low;
+  c.high = passes.high;
+  c.state = value >= passes.low && value <= passes.high ? "pass" : "fail";
   return c;
 }
 
@@ -159,7 +161,7 @@ void conclude(Verdict& v, const Finding& f, const TraceReader& trace, const std:
   v.remedy = info.remedy;
   v.confidence = v.ranking.empty() ? 0.5 : v.ranking.front().weight;
   v.sentence = "It broke because " + f.what;
-  if (v.timestep >= 0) v.sentence += fmt::format(" (step {} of {}, timestep {:.0f})", f.first_step, trace.steps_done(), v.timestep);
+  if (v.timestep >= 0) v.sentence += fmt::format(" (begun at step {} of {}, timestep {:.0f})", f.first_step, trace.steps_done(), v.timestep);
   v.sentence += ".";
   for (const Counterfactual& c : v.counterfactuals) {
     if (c.predicted_shift.size() == 3) v.sentence += colour_text(c);

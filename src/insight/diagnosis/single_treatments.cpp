@@ -12,32 +12,27 @@ namespace {
 struct Base {
   const TraceReader& trace;
   const Interventions& own;
-  double number(const char* key) const { return trace.run()["resolved"].value(key, 0.0); }
   std::string text(const char* key) const { return trace.run()["resolved"].value(key, std::string()); }
 };
 
+Treatment shows(const char* subsystem, const char* cause, Treatment t) {
+  t.subsystem = t.trigger = subsystem;
+  t.cause = cause;
+  return t;
+}
+
 Treatment made(const char* subsystem, const char* cause, std::string name, Interventions change) {
-  return {.name = std::move(name), .subsystem = subsystem, .trigger = subsystem, .cause = cause, .change = std::move(change)};
+  return shows(subsystem, cause, {.name = std::move(name), .subsystem = "", .trigger = "", .cause = "", .change = std::move(change)});
 }
 
 void guidances(const Base& b, std::vector<Treatment>& out) {
-  for (const double factor : {1.5, 2.0, 0.5}) {
-    const double guidance = b.number("guidance") * factor;
-    if (!(guidance > 1) || guidance > 100) continue;
-    Interventions change = b.own;
-    change.guidance = guidance;
-    out.push_back(made("guidance", factor > 1 ? "guidance-weak" : "guidance-burn", fmt::format("guidance {:.3g}", guidance), change));
-  }
+  for (const double factor : {1.5, 2.0, 0.5})
+    if (auto t = guidance_times(factor, b.trace, b.own)) out.push_back(shows("guidance", factor > 1 ? "guidance-weak" : "guidance-burn", std::move(*t)));
 }
 
 // More steps, and another way of taking as many: one solver of first and one of second order, whichever the run did not use.
 void samplings(const Base& b, std::vector<Treatment>& out) {
-  constexpr int kMostSteps = 100;
-  if (const int steps = 2 * static_cast<int>(b.number("steps")); steps >= 2 && steps <= kMostSteps) {
-    Interventions change = b.own;
-    change.steps = steps;
-    out.push_back(made("scheduler", "too-few-steps", fmt::format("{} steps", steps), change));
-  }
+  if (auto t = twice_the_steps(b.trace, b.own)) out.push_back(shows("scheduler", "too-few-steps", std::move(*t)));
   for (const char* solver : {"euler", "heun"}) {
     if (b.text("solver") == solver || b.text("solver").rfind("flow", 0) == 0) continue;
     Interventions change = b.own;

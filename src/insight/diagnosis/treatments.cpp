@@ -106,20 +106,9 @@ std::optional<Treatment> float32_decode(Input in) {
   return named("float32 decode", in.change);
 }
 
-std::optional<Treatment> half_the_guidance(Input in) {
-  const double guidance = in.resolved("guidance") / 2;
-  if (!(guidance > 1)) return {};
-  in.change.guidance = guidance;
-  return named(fmt::format("guidance {:.3g}", guidance), in.change);
-}
+std::optional<Treatment> half_the_guidance(Input in) { return guidance_times(0.5, in.trace, in.change); }
 
-std::optional<Treatment> twice_the_steps(Input in) {
-  constexpr int kMost = 100;
-  const int steps = 2 * static_cast<int>(in.resolved("steps"));
-  if (steps < 2 || steps > kMost) return {};
-  in.change.steps = steps;
-  return named(fmt::format("{} steps", steps), in.change);
-}
+std::optional<Treatment> more_steps(Input in) { return twice_the_steps(in.trace, in.change); }
 
 std::optional<Treatment> recommended_solver(Input in) {
   const auto solver = in.trace.run().value("recommended", Json::object()).value("solver", std::string());
@@ -175,12 +164,30 @@ struct UsualRow {
 
 constexpr UsualRow kUsual[] = {{"guidance", "guidance-burn", recommended_guidance}, {"guidance", "guidance-burn", half_the_guidance},
                                {"scheduler", "too-few-steps", recommended_steps},   {"scheduler", "solver-changed", recommended_solver},
-                               {"scheduler", "too-few-steps", twice_the_steps},     {"cross-attention", "attention-sharp", attention_unscaled},
+                               {"scheduler", "too-few-steps", more_steps},          {"cross-attention", "attention-sharp", attention_unscaled},
                                {"prompt", "tokens-changed", tokens_unedited},       {"denoiser", "channel-drift", channel_not_pushed},
                                {"denoiser", "activation-band", full_precision},     {"decoder", "decoder-mismatch", own_decoder},
                                {"decoder", "decoder-mismatch", float32_decode}};
 
 }  // namespace
+
+std::optional<Treatment> guidance_times(double factor, const TraceReader& trace, const Interventions& own) {
+  constexpr double kMost = 100;
+  const double guidance = trace.run()["resolved"].value("guidance", 0.0) * factor;
+  if (!(guidance > 1) || guidance > kMost) return {};
+  Interventions change = own;
+  change.guidance = guidance;
+  return named(fmt::format("guidance {:.3g}", guidance), change);
+}
+
+std::optional<Treatment> twice_the_steps(const TraceReader& trace, const Interventions& own) {
+  constexpr int kMost = 100;
+  const int steps = 2 * static_cast<int>(trace.run()["resolved"].value("steps", 0.0));
+  if (steps < 2 || steps > kMost) return {};
+  Interventions change = own;
+  change.steps = steps;
+  return named(fmt::format("{} steps", steps), change);
+}
 
 std::vector<Treatment> usual_treatments(const std::string& subsystem, const TraceReader& trace, const Interventions& own) {
   std::vector<Treatment> out;

@@ -1,6 +1,7 @@
 // What can be changed to test a finding: exactly one thing each. A kind of change is a function and a line of the table.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ std::vector<Treatment> usual_treatments(const std::string& subsystem, const Trac
 
 // The changes that test this finding's hypothesis, the most telling first. `own`: the run's interventions.
 std::vector<Treatment> treatments_for(const Finding& finding, const TraceReader& trace, const Interventions& own);
+
+// Two of them by themselves, with nothing said of what they would show. Nothing where the run's settings leave no such change.
+std::optional<Treatment> guidance_times(double factor, const TraceReader& trace, const Interventions& own);
+std::optional<Treatment> twice_the_steps(const TraceReader& trace, const Interventions& own);
 
 // A word that says what should be seen, by its place in the token list.
 struct PromptWord {

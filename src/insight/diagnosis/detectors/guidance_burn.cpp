@@ -19,7 +19,7 @@ std::vector<Finding> detect(const DetectorInput& in) {
   const Departure asked = departure(in, "guidance.scale", Side::above, 0.5);
   const int first = asked.found ? std::min(asked.first_step, d.first_step) : d.first_step;
   Finding f{.subsystem = "guidance", .cause = "guidance-burn", .first_step = first, .last_step = d.last_step, .severity = d.severity,
-            .what = fmt::format("guidance {:.3g} pulls the estimate out of its healthy range from step {} on", scale, d.first_step), .evidence = {}};
+            .what = fmt::format("guidance {:.3g} pulls the estimate out of its healthy range, measured from step {} on", scale, d.first_step), .evidence = {}};
   if (scaled.found) f.evidence.push_back(evidence_of("guidance.delta_ratio", scaled));
   if (spread.found) f.evidence.push_back(evidence_of("guidance.std_ratio", spread));
   return {f};
