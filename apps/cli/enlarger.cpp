@@ -62,6 +62,15 @@ std::unique_ptr<Enlarger> open_enlarger(const std::filesystem::path& model, int 
   return open_diffusion_enlarger(request, context);
 }
 
+Image LateEnlarger::enlarged(const Image& small, const std::string& prompt, std::uint64_t seed) {
+  if (!opened_) {
+    GenerateRequest request;
+    request.model = model_.string();
+    opened_ = open_enlarger(model_, factor_ > 0 ? factor_ : upscaler_kind(model_).factor, request, context_);
+  }
+  return upscaled(*opened_, small, {.prompt = prompt, .seed = seed});
+}
+
 std::vector<UpscalerEntry> model_upscalers(Context& context) {
   const auto at = [&context](const std::string& model) { return place_of(model, context); };
   return {

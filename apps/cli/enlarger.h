@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/cli/context.h"
@@ -38,6 +39,20 @@ UpscalerKind upscaler_kind(const std::filesystem::path& model);
 // Of a model with an UpscalerKind. factor: of the side; an upscaler of latents makes more than 2 by several passes. Throws
 // Error(invalid_argument) for one that this model cannot make. `request` has the model, and of a cascade the sampling.
 std::unique_ptr<Enlarger> open_enlarger(const std::filesystem::path& model, int factor, const GenerateRequest& request, Context& context);
+
+// An upscaler of a model with an UpscalerKind, opened at its first picture. Not thread-safe.
+class LateEnlarger {
+ public:
+  // factor 0: of one pass.
+  LateEnlarger(std::filesystem::path model, int factor, Context& context) : model_(std::move(model)), factor_(factor), context_(context) {}
+  Image enlarged(const Image& small, const std::string& prompt, std::uint64_t seed);
+
+ private:
+  std::filesystem::path model_;
+  int factor_;
+  Context& context_;
+  std::unique_ptr<Enlarger> opened_;
+};
 
 // Every upscaler that has a model: what `safelight upscale` and pipelines add to upscalers(). The context outlives the rows.
 std::vector<UpscalerEntry> model_upscalers(Context& context);

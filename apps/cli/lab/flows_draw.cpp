@@ -81,18 +81,10 @@ void FlowFile::add(FlowPair pair) {
 }
 
 FlowPainter::FlowPainter(const FlowPlan& plan, Context& context) : plan_(plan), context_(context) {
-  for (std::size_t m = 0; m < kFlowModes; ++m)
+  for (std::size_t m = 0; m < kFlowModes; ++m) {
     if (!plan.flows[m].fix_text.empty()) fixing_[m].emplace(plan.flows[m].fix_text);
-}
-
-Image FlowPainter::enlarged(std::size_t mode, const Image& small, const std::string& prompt, std::uint64_t seed) {
-  const std::filesystem::path& upscaler = plan_.flows[mode].upscaler;
-  if (!enlargers_[mode]) {
-    GenerateRequest request;
-    request.model = upscaler.string();
-    enlargers_[mode] = open_enlarger(upscaler, upscaler_kind(upscaler).factor, request, context_);
+    if (!plan.flows[m].upscaler.empty()) enlargers_[m].emplace(plan.flows[m].upscaler, 0, context);
   }
-  return upscaled(*enlargers_[mode], small, {.prompt = prompt, .seed = seed});
 }
 
 FlowPicture FlowPainter::picture(std::size_t mode, std::size_t number, Image* image) {
@@ -108,7 +100,7 @@ FlowPicture FlowPainter::picture(std::size_t mode, std::size_t number, Image* im
   const auto start = std::chrono::steady_clock::now();
   FinishedRun run = context_.engine().generate(request, {}, {}, {.progress = {}, .cancelled = stop_requested});
   Image drawn = std::move(run.result.images.at(0));
-  if (!flow.upscaler.empty()) drawn = enlarged(mode, drawn, prompt.text, number);
+  if (enlargers_[mode]) drawn = enlargers_[mode]->enlarged(drawn, prompt.text, number);
   *image = post_filtered(drawn, flow.filter);
   if (fixing_[mode]) *image = fixing_[mode]->fixed(*image, prompt.text);
   FlowPicture out;

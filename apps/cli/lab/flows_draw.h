@@ -2,7 +2,6 @@
 #pragma once
 
 #include <map>
-#include <memory>
 #include <optional>
 
 #include "apps/cli/enlarger.h"
@@ -55,11 +54,10 @@ class FlowPainter {
 
  private:
   FlowPicture picture(std::size_t mode, std::size_t number, Image* image);
-  Image enlarged(std::size_t mode, const Image& small, const std::string& prompt, std::uint64_t seed);
   const FlowPlan& plan_;
   Context& context_;
   std::array<std::optional<TextFixing>, kFlowModes> fixing_;
-  std::array<std::unique_ptr<Enlarger>, kFlowModes> enlargers_;   // opened at the first picture
+  std::array<std::optional<LateEnlarger>, kFlowModes> enlargers_;
   bool warm_ = false;
 };
 

@@ -80,12 +80,8 @@ FinishedRun KnobPainter::generate(const Subject& subject, GenerateRequest reques
 }
 
 Image KnobPainter::enlarged(const Subject& subject, const Image& small, const std::string& prompt, std::uint64_t seed) {
-  if (!enlarger_) {
-    GenerateRequest request;
-    request.model = subject.upscaler.string();
-    enlarger_ = open_enlarger(subject.upscaler, plan_.options.factor, request, context_);
-  }
-  return upscaled(*enlarger_, small, {.prompt = prompt, .seed = seed});
+  if (!enlarger_) enlarger_.emplace(subject.upscaler, plan_.options.factor, context_);   // all subjects share one
+  return enlarger_->enlarged(small, prompt, seed);
 }
 
 Image KnobPainter::painted(const Subject& subject, const std::string& prompt, std::uint64_t seed) {

@@ -1,7 +1,7 @@
 // Draws and measures what a page about knobs needs, and what it costs to draw.
 #pragma once
 
-#include <memory>
+#include <optional>
 
 #include "apps/cli/enlarger.h"
 #include "apps/cli/lab/knobs_cells.h"
@@ -25,7 +25,7 @@ class KnobPainter {
   const KnobPlan& plan_;
   Context& context_;
   std::filesystem::path scratch_;                // a trace at a time
-  std::unique_ptr<Enlarger> enlarger_;           // opened on first use
+  std::optional<LateEnlarger> enlarger_;
 };
 
 // {"ms": [...], "peak_bytes": ...}: the time of some single pictures after a first one, and the most memory that making them took.

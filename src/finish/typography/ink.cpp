@@ -123,20 +123,8 @@ double edge_width(const Raster& ink) {
 }
 
 bool fills_its_rim(const InkedLine& line) {
-  constexpr int kSamples = 64;
   constexpr double kFull = 0.75;  // letters leave more than that of some side free; a board's corners may be cut by a wrong angle
-  const double inset = 0.06 * line.place.height + 0.5, half_u = line.place.width / 2 - inset, half_v = line.place.height / 2 - inset;
-  for (const bool across : {false, true})
-    for (const double side : {-1.0, 1.0}) {
-      int full = 0;
-      for (int i = 0; i < kSamples; ++i) {
-        const double t = (2 * i + 1.0) / kSamples - 1;
-        const auto [x, y] = across ? line.place.to_picture(side * half_u, t * half_v) : line.place.to_picture(t * half_u, side * half_v);
-        full += sampled(line.ink, x - line.box.x, y - line.box.y, 0) >= 0.5F;
-      }
-      if (full < kFull * kSamples) return false;
-    }
-  return true;
+  return emptiest_side(line.place, 0.06 * line.place.height + 0.5, [&](double x, double y) { return sampled(line.ink, x - line.box.x, y - line.box.y, 0) >= 0.5F; }) >= kFull;
 }
 
 LineBox measured_place(const LineBox& old, const Box& box, const std::vector<char>& letters) {
@@ -230,6 +218,23 @@ std::optional<InkedLine> inked_board(const Image& image, const Box& box, const s
   out.edge_px = edge_width(out.ink);
   out.place = measured_place(board, box, out.letters);
   return out;
+}
+
+double emptiest_side(const LineBox& place, double inset, const std::function<bool(double x, double y)>& full) {
+  constexpr int kSamples = 64;
+  const double half_u = place.width / 2 - inset, half_v = place.height / 2 - inset;
+  int least = kSamples;
+  for (const bool across : {false, true})
+    for (const double side : {-1.0, 1.0}) {
+      int count = 0;
+      for (int i = 0; i < kSamples; ++i) {
+        const double t = (2 * i + 1.0) / kSamples - 1;
+        const auto [x, y] = across ? place.to_picture(side * half_u, t * half_v) : place.to_picture(t * half_u, side * half_v);
+        count += full(x, y);
+      }
+      least = std::min(least, count);
+    }
+  return static_cast<double>(least) / kSamples;
 }
 
 bool may_be_writing(const InkedLine& line) {

@@ -1,6 +1,7 @@
 // What a line of writing is made of: the board's colour, the ink's colour, and how much ink each pixel holds.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "finish/typography/text_lines.h"
@@ -33,6 +34,9 @@ InkedLine inked(const Image& image, const FoundLine& line);
 // What is on a board as one line: everything further than `margin` from its sides is ink. `own`: [box.height * box.width] 1 where the
 // board's colour shows. Empty when less than 4 or more than 75 % of the board is covered, or nothing on it stands out.
 std::optional<InkedLine> inked_board(const Image& image, const Box& box, const std::vector<char>& own, const LineBox& board, double margin);
+
+// Along which side of the rectangle, `inset` pixels inside it, `full` holds at the fewest of 64 places: the share of these.
+double emptiest_side(const LineBox& place, double inset, const std::function<bool(double x, double y)>& full);
 
 // False for a board with something on it, whose "ink" fills the rim of its own rectangle on all four sides, and for holes in letters, which have the
 // colour of the board (less than its noise and 6 grey levels apart).

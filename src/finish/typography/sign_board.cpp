@@ -95,22 +95,12 @@ LineBox rectangle_of(const Region& r, int width) {
 
 // Whether the board's colour is seen along all four sides.
 bool has_rim(const LineBox& place, const Box& box, const std::vector<char>& own) {
-  constexpr int kSamples = 64;
   constexpr double kFull = 0.5;   // letters that run into the rim, and ragged edges
   const std::vector<char> near = dilated(own, box.width, box.height, std::max(1, static_cast<int>(place.height / 12)));
-  const double inset = 0.05 * place.height + 0.5, half_u = place.width / 2 - inset, half_v = place.height / 2 - inset;
-  for (const bool across : {false, true})
-    for (const double side : {-1.0, 1.0}) {
-      int full = 0;
-      for (int i = 0; i < kSamples; ++i) {
-        const double t = (2 * i + 1.0) / kSamples - 1;
-        const auto [x, y] = across ? place.to_picture(side * half_u, t * half_v) : place.to_picture(t * half_u, side * half_v);
-        const int bx = static_cast<int>(std::floor(x)) - box.x, by = static_cast<int>(std::floor(y)) - box.y;
-        full += bx >= 0 && by >= 0 && bx < box.width && by < box.height && near[static_cast<std::size_t>(by) * box.width + bx];
-      }
-      if (full < kFull * kSamples) return false;
-    }
-  return true;
+  return emptiest_side(place, 0.05 * place.height + 0.5, [&](double x, double y) {
+           const int bx = static_cast<int>(std::floor(x)) - box.x, by = static_cast<int>(std::floor(y)) - box.y;
+           return bx >= 0 && by >= 0 && bx < box.width && by < box.height && near[static_cast<std::size_t>(by) * box.width + bx];
+         }) >= kFull;
 }
 
 double area(const LineBox& l) { return l.width * l.height; }
@@ -146,10 +136,9 @@ std::vector<SignBoard> sign_boards(const Image& image) {
   return out;
 }
 
-std::optional<InkedLine> board_under(const Image& image, const std::vector<LineBox>& lines) {
+std::optional<InkedLine> board_under(std::vector<SignBoard> boards, const std::vector<LineBox>& lines) {
   constexpr double kPanel = 0.35;                  // a board on a larger panel has at least that share of it; what is smaller is a letter's inside
   constexpr double kHeight = 0.5, kWidth = 0.84;   // of a line on its board
-  std::vector<SignBoard> boards = sign_boards(image);
   std::erase_if(boards, [&](const SignBoard& b) {
     return !lines.empty() && 2 * std::count_if(lines.begin(), lines.end(), [&](const LineBox& l) { return holds(b.place, l); }) <= static_cast<std::ptrdiff_t>(lines.size());
   });

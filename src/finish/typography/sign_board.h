@@ -17,8 +17,8 @@ struct SignBoard {
 // between 4 and 75 % of it is covered. None in pictures of more than 16 million pixels.
 std::vector<SignBoard> sign_boards(const Image& image);
 
-// The board on which most of the `lines` stand (of a board on a panel the board); without lines the largest there is. As a line that takes the middle of the
+// Of these boards the one on which most of the `lines` stand (of a board on a panel the board); without lines the largest there is. As a line that takes the middle of the
 // board, as signs are usually lettered, with everything on it to be written over. Empty when there is none.
-std::optional<InkedLine> board_under(const Image& image, const std::vector<LineBox>& lines);
+std::optional<InkedLine> board_under(std::vector<SignBoard> boards, const std::vector<LineBox>& lines);
 
 }  // namespace safelight

@@ -110,9 +110,10 @@ int try_ways(const Repair& r, const std::vector<Part>& parts, const std::vector<
 int repair_on_board(const Repair& r, FixedPicture& out, TextFix& fix) {
   std::vector<LineBox> places;
   for (const std::size_t i : r.before.targets[r.target].lines) places.push_back(r.before.lines[i].line.place);
-  auto board = board_under(out.image, places);
+  const std::vector<SignBoard> boards = sign_boards(out.image);
+  auto board = board_under(boards, places);
   // What was read may be the edge of a board or anything else; where one text is asked for, the one board there is is meant.
-  if (!board && !places.empty() && r.before.targets.size() == 1) board = board_under(out.image, {});
+  if (!board && !places.empty() && r.before.targets.size() == 1) board = board_under(boards, {});
   if (!board) return 0;
   const ReadLine across{std::move(*board), {}};
   return try_ways(r, {{&across, fix.expected}}, matching_faces(r.typesetter, across.line, "", fix.expected), out, fix);
