@@ -14,6 +14,7 @@
 #include "common/base/processors.h"
 #include "common/measure/picture_difference.h"
 #include "engine/serving/step_batcher.h"
+#include "engine/tensor/threads.h"
 
 namespace safelight::app {
 namespace {
@@ -95,7 +96,7 @@ class Stopclock {
 Served one_by_one(const Load& load, int threads) {
   Stopclock clock(load);
   on_threads(1, [&](std::size_t) {
-    at::set_num_threads(threads);
+    set_compute_threads(threads);
     for (std::size_t i = 0; i < load.arrivals.size(); ++i) {
       clock.wait_for_arrival(i);
       clock.finished(i, run(load.components, load.at(i), {}).images.front());

@@ -1,12 +1,11 @@
 #include "apps/cli/enlarger.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 
 #include "common/base/error.h"
 #include "common/base/json_read.h"
 #include "common/base/processors.h"
+#include "engine/tensor/threads.h"
 
 namespace safelight::app {
 namespace {
@@ -101,7 +100,7 @@ std::vector<UpscalerEntry> model_upscalers(Context& context) {
 void choose_threads(Context& context, bool small) {
   context.engine();  // which sets what --threads says
   if (context.threads > 0) return;
-  at::set_num_threads(small ? 1 : processors());
+  set_compute_threads(small ? 1 : processors());
 }
 
 Image filled_up(const Image& picture, int unit) {

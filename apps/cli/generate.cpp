@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <chrono>
+#include <mutex>
 #include <sstream>
 
 #include "apps/cli/context.h"
@@ -9,6 +11,8 @@
 #include "common/base/io.h"
 #include "common/base/json_read.h"
 #include "common/base/memory.h"
+#include "common/base/side_by_side.h"
+#include "engine/facade/thread_choice.h"
 #include "insight/diagnosis/text.h"
 
 namespace safelight::app {
@@ -33,12 +37,14 @@ Json run_json(const FinishedRun& run) {
           {"stages", stages}, {"unknown_words", run.result.unknown_words}, {"truncated", run.result.truncated}, {"split_words", run.result.split_words}};
 }
 
-// One request; with --diagnose its verdict goes into run.json and the result.
+// One request; with --diagnose its verdict goes into run.json and the result. `bar`: null where another one is shown.
 Json generate_one(const Arguments& a, const GenerateRequest& request, const Interventions& change, Context& context,
-                  const std::filesystem::path& directory) {
-  ProgressBar bar(true);
+                  const std::filesystem::path& directory, ProgressBar* bar) {
+  const auto show = [bar](const std::string& what, double part, double seconds_left, const std::string& where) {
+    if (bar) bar->show(what, part, seconds_left, where);
+  };
   RunCalls calls{.progress = [&](const RunProgress& p) {
-                   if (p.total > 0) bar.show("denoising", static_cast<double>(p.step) / p.total, p.seconds_left, fmt::format("step {} of {},", p.step, p.total));
+                   if (p.total > 0) show("denoising", static_cast<double>(p.step) / p.total, p.seconds_left, fmt::format("step {} of {},", p.step, p.total));
                  },
                  .cancelled = stop_requested};
   Json json;
@@ -49,7 +55,7 @@ Json generate_one(const Arguments& a, const GenerateRequest& request, const Inte
     return {{"run", nullptr}, {"refused", true}, {"error", {{"code", name(e.code())}, {"message", e.what()}}}, {"verdict", to_json(refusal(e))}};
   }
   if (a.diagnose) json["verdict"] = to_json(diagnose_run(context.engine(), directory, {.counterfactuals = a.counterfactuals}, [&](const std::string& what, double part) {
-    bar.show("diagnosing", part, 0, what + ",");
+    show("diagnosing", part, 0, what + ",");
   }));
   return json;
 }
@@ -77,7 +83,7 @@ bool finished(const std::filesystem::path& run) {
 }
 
 // Two stages: the first one's run lies in first/ and is kept, so that a second call goes on from there.
-Json generate_cascade(const Arguments& a, const Interventions& change, Context& context, const std::filesystem::path& directory) {
+Json generate_cascade(const Arguments& a, const Interventions& change, Context& context, const std::filesystem::path& directory, ProgressBar* bar) {
   const auto first = directory / "first";
   GenerateRequest base = a.request, second = a.request;
   if (!a.refiner.empty()) {
@@ -99,45 +105,75 @@ Json generate_cascade(const Arguments& a, const Interventions& change, Context& 
     note("the first stage in '" + first.string() + "' is finished; going on from there");
   } else {
     std::filesystem::remove_all(first);
-    generate_one(a, base, change, context, first);
+    generate_one(a, base, change, context, first, bar);
   }
-  json = generate_one(a, second, {}, context, directory);
+  json = generate_one(a, second, {}, context, directory, bar);
   json["first_stage"] = first.string();
   return json;
 }
 
-int generate_many(const Arguments& a, const Interventions& change, Context& context) {
-  std::istringstream in(read_file(a.from));
-  const std::filesystem::path base = a.out.empty() ? context.new_run_directory() : std::filesystem::path(a.out);
-  int failed = 0, number = 0;
-  Json results = Json::array();
-  for (std::string line; std::getline(in, line); ++number) {
-    const auto directory = base / fmt::format("{:05}", number);
-    if (line.empty()) continue;
-    Json result;
-    try {
-      GenerateRequest request = a.request;
-      if (line.front() == '{') {
-        Json merged = to_json(a.request);
-        merged.update(parse_json(line, a.from + " line " + std::to_string(number + 1)));
-        request = request_from_json(merged);
-      } else {
-        request.prompt = line;
-      }
-      if (finished(directory)) {
-        result = {{"run", directory.string()}, {"skipped", "already finished"}};
-      } else {
-        std::filesystem::remove_all(directory);  // an unfinished attempt of this line
-        result = generate_one(a, request, change, context, directory);
-      }
-    } catch (const Error& e) {
-      if (e.code() == ErrorCode::cancelled) throw;
-      ++failed;
-      result = {{"line", number + 1}, {"error", {{"code", name(e.code())}, {"message", e.what()}}}};
-      note(fmt::format("line {}: {}", number + 1, e.what()));
-    }
-    results.push_back(result);
+// One line of --from: its number, counted from 0, and what it says.
+struct Line {
+  int number = 0;
+  std::string text;
+};
+
+GenerateRequest request_of(const Line& line, const Arguments& a) {
+  GenerateRequest request = a.request;
+  request.prompt = line.text;
+  if (line.text.front() != '{') return request;
+  Json merged = to_json(a.request);
+  merged.update(parse_json(line.text, a.from + " line " + std::to_string(line.number + 1)));
+  return request_from_json(merged);
+}
+
+Json generate_line(const Line& line, const Arguments& a, const Interventions& change, Context& context, const std::filesystem::path& directory) {
+  try {
+    const GenerateRequest request = request_of(line, a);
+    if (finished(directory)) return {{"run", directory.string()}, {"skipped", "already finished"}};
+    std::filesystem::remove_all(directory);  // an unfinished attempt of this line
+    return generate_one(a, request, change, context, directory, nullptr);
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::cancelled) throw;
+    return {{"line", line.number + 1}, {"error", {{"code", name(e.code())}, {"message", e.what()}}}};
   }
+}
+
+// How many lines are drawn at once; the model of the options tells, though a line may name another.
+int lines_at_once(const Arguments& a, Context& context) {
+  if (a.diagnose) return 1;   // its reruns close and reopen models
+  try {
+    return thread_choice(context.engine().open(a.request)->weight_bytes, context.threads).runs_at_once;
+  } catch (const Error&) {
+    return 1;   // said line by line
+  }
+}
+
+int generate_many(const Arguments& a, const Interventions& change, Context& context) {
+  std::vector<Line> lines;
+  std::istringstream in(read_file(a.from));
+  int number = 0;
+  for (std::string line; std::getline(in, line); ++number)
+    if (!line.empty()) lines.push_back({number, line});
+  const std::filesystem::path base = a.out.empty() ? context.new_run_directory() : std::filesystem::path(a.out);
+  ProgressBar bar(true);
+  const auto start = std::chrono::steady_clock::now();
+  std::mutex mutex;
+  std::vector<Json> results(lines.size());
+  std::size_t done = 0, drawn = 0;
+  int failed = 0;
+  side_by_side(lines.size(), lines_at_once(a, context), [&](std::size_t i) {
+    Json result = generate_line(lines[i], a, change, context, base / fmt::format("{:05}", lines[i].number));
+    const std::lock_guard lock(mutex);
+    failed += result.contains("error") && !result.contains("verdict");
+    drawn += !result.contains("skipped");
+    ++done;
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    bar.show("generating", static_cast<double>(done) / static_cast<double>(lines.size()), seconds / static_cast<double>(std::max<std::size_t>(drawn, 1)) * static_cast<double>(lines.size() - done),
+             fmt::format("{} of {},", done, lines.size()));
+    if (result.contains("line")) note(fmt::format("line {}: {}", result["line"].get<int>(), result["error"]["message"].get<std::string>()));
+    results[i] = std::move(result);
+  });
   if (context.common.json) print_json({{"runs", results}, {"failed", failed}});
   else print_line(fmt::format("{} prompts, {} failed; runs in {}", results.size(), failed, base.string()));
   return failed > 0 ? 1 : 0;
@@ -154,7 +190,8 @@ int generate(const Arguments& a, Context& context) {
   require_no(check(a.request), "request");
   const std::filesystem::path directory = a.out.empty() ? context.new_run_directory() : std::filesystem::path(a.out);
   const bool cascade = !a.refiner.empty() || !a.upscaler.empty();
-  const Json json = cascade ? generate_cascade(a, change, context, directory) : generate_one(a, a.request, change, context, directory);
+  ProgressBar bar(true);
+  const Json json = cascade ? generate_cascade(a, change, context, directory, &bar) : generate_one(a, a.request, change, context, directory, &bar);
   if (context.common.json) print_json(json);
   else tell(json);
   return json.contains("refused") ? 1 : 0;
@@ -269,7 +306,7 @@ Command generate_command(CLI::App& app, Context& context) {
   c->add_option("--refine-at", a->refine_at, "share of the noise schedule that the first model runs")->check(CLI::Range(0.01, 0.99));
   c->add_option("--upscaler", a->upscaler, "cascade: x4 upscaler model for the first one's picture")->excludes(refiner);
   c->add_option("--out", a->out, "directory for the run");
-  c->add_option("--from", a->from, "file with a prompt or a JSON request on each line; finished ones are skipped on a second call");
+  c->add_option("--from", a->from, "file with a prompt or a JSON request on each line; finished ones are skipped on a second call. Small models draw as many at once as there are processors, unless --threads says otherwise");
   c->add_option("--interventions", a->interventions, "JSON, or a file with it: what to change in the run");
   c->add_flag("--diagnose", a->diagnose, "say whether the picture is healthy, and if not what broke it");
   c->add_option("--counterfactuals", a->counterfactuals, "reruns that diagnosis may use")->check(CLI::Range(0, 1000));

@@ -17,6 +17,7 @@
 #include "common/base/processors.h"
 #include "engine/tensor/flash_attention.h"
 #include "engine/tensor/plain.h"
+#include "engine/tensor/threads.h"
 #include "engine/tensor/work.h"
 
 namespace safelight::app {
@@ -85,7 +86,7 @@ int bench(const Arguments& a, const Common& common) {
   const BenchArchitecture& architecture = bench_architecture(a.architecture);
   const BenchShape wanted{.size_px = a.size > 0 ? a.size : kUsualSize_px, .batch = a.batch, .dtype = dtype_of(a.dtype), .share_weights = std::string(architecture.name) == "flux"};
   if (wanted.size_px % 64 != 0) throw Error(ErrorCode::invalid_argument, "--size " + std::to_string(wanted.size_px) + " is not a multiple of 64");
-  at::set_num_threads(a.threads > 0 ? a.threads : processors());
+  set_compute_threads(a.threads > 0 ? a.threads : processors());
   note("making the weights");
   const BenchModel model = architecture.build(wanted);
   BenchModel plain;

@@ -1,4 +1,3 @@
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,6 +5,7 @@
 
 #include "apps/lab/lab.h"
 #include "common/base/processors.h"
+#include "engine/tensor/threads.h"
 #include "engine/training/train.h"
 
 namespace safelight::app {
@@ -13,19 +13,27 @@ namespace {
 
 struct Arguments {
   std::string recipe, out, from, stages = "all", device = "cpu";
+  std::vector<std::string> sharing;
   double minutes = 0;
   int threads = 0;
 };
 
+// "RECIPE" or "RECIPE=MODEL".
+SharingText sharing_text(const std::string& told) {
+  const auto at = told.find('=');
+  return {Recipe::read(told.substr(0, at)), at == std::string::npos ? "" : told.substr(at + 1)};
+}
+
 int train_command(const Arguments& a, const Common& common, const PictureEncoder& encode) {
   const int threads = a.threads > 0 ? a.threads : processors();
-  at::set_num_threads(threads);
+  set_compute_threads(threads);
   catch_interrupts();
   ProgressBar bar(true);
   TrainOptions options;
   options.out = a.out;
   options.from = a.from;
   options.stages = a.stages;
+  for (const std::string& told : a.sharing) options.sharing.push_back(sharing_text(told));
   options.device = a.device;
   if (a.minutes > 0) options.minutes = a.minutes;
   options.revision = SAFELIGHT_REVISION;
@@ -52,6 +60,7 @@ Command lab_train(CLI::App& parent, const Common& common, PictureEncoder encode)
   c->add_option("recipe", a->recipe, "TOML file, for example recipes/signs-nano.toml")->required();
   c->add_option("--out", a->out, "directory for checkpoints, log and the finished model")->required();
   c->add_option("--from", a->from, "start from this model's weights with fresh moments; the stages after denoiser: the finished model that they build on");
+  c->add_option("--sharing", a->sharing, "RECIPE or RECIPE=MODEL: a text encoder that learns under the same denoiser, on a part of the same batches, and is exported as a model of its own; it starts from MODEL's, or from its own text stage");
   c->add_option("--minutes", a->minutes, "stop cleanly after this time")->check(CLI::NonNegativeNumber);
   c->add_option("--stages", a->stages, "all, or some of autoencoder, text, denoiser, distillation, latent_upscaler, cascade, separated by commas");
   c->add_option("--device", a->device, "cpu or cuda");

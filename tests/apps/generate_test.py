@@ -123,6 +123,23 @@ class CommandLine(CommandLineTest):
         self.assertIn(done.returncode, (1, 2))
         self.run_it("generate", "")
 
+    def test_many_prompts_give_what_each_gives_alone(self):
+        lines = ["a red circle", "", '{"prompt":"a blue star","seed":5,"guidance":2}', '{"prompt":', '{"prompt":"a green ring","seed":6,"model":"signs-none"}',
+                 '{"prompt":"a yellow square","count":2}', "a pink heart"]
+        file = self.dir / "prompts.jsonl"
+        file.write_text("\n".join(lines) + "\n")
+        out = self.dir / "many"
+        many = json.loads(self.run_it("generate", "--from", str(file), "--out", str(out), "--steps", "4", "--json", status=1))
+        self.assertEqual(many["failed"], 2)
+        self.assertEqual([r.get("line") for r in many["runs"]], [None, None, 4, 5, None, None])   # in the order of the lines
+        for number, args in {0: [lines[0]], 2: ["a blue star", "--seed", "5", "--guidance", "2"], 5: ["a yellow square", "--count", "2"], 6: [lines[6]]}.items():
+            alone = self.dir / f"alone-{number}"
+            self.run_it("generate", *args, "--steps", "4", "--out", str(alone))
+            for picture in sorted(alone.glob("image-*.png")):
+                self.assertEqual(picture.read_bytes(), (out / f"{number:05}" / picture.name).read_bytes(), (number, picture.name))
+        again = json.loads(self.run_it("generate", "--from", str(file), "--out", str(out), "--steps", "4", "--json", status=1))
+        self.assertEqual([r.get("skipped") for r in again["runs"]], ["already finished"] * 2 + [None] * 2 + ["already finished"] * 2)
+
     def test_a_missing_component_is_named(self):
         model = self.damaged_model(lambda m: shutil.rmtree(m / "vae"))
         done = subprocess.run([BINARY, "generate", PROMPT, "--model", model], env=self.env, capture_output=True, timeout=60)

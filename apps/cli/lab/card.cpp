@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 
 #include "apps/cli/context.h"
 #include "apps/cli/enlarger.h"
@@ -76,9 +77,11 @@ std::string training_rows(const Json& record) {
   return out;
 }
 
-std::string curve_rows(const Json& record) {
-  std::string out = record.contains("continues") ? curve_rows(record["continues"]) : "";
+// A log that was taken along into a longer training says its lines again: each is told once.
+std::string curve_rows(const Json& record, std::set<std::string>& told) {
+  std::string out = record.contains("continues") ? curve_rows(record["continues"], told) : "";
   for (const Json& e : record.value("evaluations", Json::array())) {
+    if (!told.insert(e.dump()).second) continue;
     int right = 0, of = 0;
     std::string tasks;
     for (const auto& [task, s] : e.at("scores").items()) {
@@ -114,7 +117,11 @@ std::string card(const std::filesystem::path& model, const Components& c) {
   out += fmt::format("Pictures of {0} x {0} pixels; latents of {1} channels, one cell for {2} x {2} pixels. Recommended: {3} steps, guidance {4}, {5}.\n\n", c.default_side_px,
                      c.denoiser->latent_channels(), c.autoencoder->downscale(), c.recommended.steps, c.recommended.guidance, c.recommended.solver);
   out += parts_table(model) + scores(model, scores_table) + kTrainingHead + training_rows(record);
-  if (const std::string rows = curve_rows(record); !rows.empty())
+  if (record.contains("shares_denoiser_of"))
+    out += fmt::format("\nDenoiser and autoencoder are those of {}, whose last {} samples were shared between its text encoder and this one.\n",
+                       record["shares_denoiser_of"].value("name", "?"), record["shares_denoiser_of"].value("samples", 0));
+  std::set<std::string> told;
+  if (const std::string rows = curve_rows(record, told); !rows.empty())
     out += "\nWhile it was trained, five prompts a task (right of all):\n\n| stage | samples | right | by task |\n|---|---|---|---|\n" + rows;
   return out + sheet(model, "\n## Sixty-four pictures, unselected\n\nThe first seed of the first prompts of every task.");
 }

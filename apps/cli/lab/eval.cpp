@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <initializer_list>
+#include <iterator>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <tuple>
@@ -17,7 +19,9 @@
 #include "apps/cli/shard.h"
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/base/side_by_side.h"
 #include "common/formats/png.h"
+#include "engine/facade/thread_choice.h"
 #include "engine/training/recipe.h"
 
 namespace safelight::app {
@@ -55,6 +59,7 @@ class Evaluation {
       }
     }
     tasks_ = std::max<std::size_t>(tasks.size(), 1);
+    pictures_.resize(prompts_.size());
     if (!a.fix_text.empty()) fixing_.emplace(a.fix_text);
   }
   ~Evaluation() {
@@ -64,8 +69,9 @@ class Evaluation {
 
   void run() {
     try {
-      for (const NumberedPrompt& prompt : prompts_)
-        for (int seed = 0; seed < a_.seeds && !stop_requested();) seed += draw(prompt, seed);
+      side_by_side(prompts_.size(), prompts_at_once(), [&](std::size_t i) {
+        for (int seed = 0; seed < a_.seeds && !stop_requested();) seed += draw(i, seed);
+      });
     } catch (const Error& e) {
       if (e.code() != ErrorCode::cancelled) throw;  // what was reached is reported
     }
@@ -92,24 +98,33 @@ class Evaluation {
     return json;
   }
 
-  void write(const std::filesystem::path& out) const {
+  void write(const std::filesystem::path& out) {
+    std::vector<SheetPicture> all;   // in the order of the prompts, whichever was drawn first
+    for (std::vector<SheetPicture>& of_prompt : pictures_) std::move(of_prompt.begin(), of_prompt.end(), std::back_inserter(all));
+    pictures_.clear();
     std::filesystem::create_directories(out);
     write_file_atomic(out / "board.json", json().dump(2) + "\n");
     std::string lines;
-    for (const SheetPicture& p : pictures_) lines += p.judged.json().dump() + "\n";
+    for (const SheetPicture& p : all) lines += p.judged.json().dump() + "\n";
     write_file_atomic(out / "pictures.jsonl", lines);
-    if (pictures_.empty()) return;
-    if (const Image sheet = sheet_of(pictures_); sheet.width > 0) write_file_atomic(out / "sheet.png", encode_png(sheet, {}));
-    write_file_atomic(out / "sheet.html", sheet_page("Pictures of " + a_.request.model, table(), pictures_));
+    if (all.empty()) return;
+    if (const Image sheet = sheet_of(all); sheet.width > 0) write_file_atomic(out / "sheet.png", encode_png(sheet, {}));
+    write_file_atomic(out / "sheet.html", sheet_page("Pictures of " + a_.request.model, table(), all));
   }
 
  private:
   int total() const { return static_cast<int>(prompts_.size()) * a_.seeds; }
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
 
+  int prompts_at_once() const {
+    if (a_.attention || fixing_) return 1;   // both work on one picture at a time
+    return thread_choice(context_.engine().open(a_.request)->weight_bytes, context_.threads).runs_at_once;
+  }
+
   // Draws and judges as many seeds of a prompt as fit into one request; returns how many. Attention is stored for the first picture
-  // of a request only, so that each gets its own where it is asked for.
-  int draw(const NumberedPrompt& prompt, int first_seed) {
+  // of a request only, so that each gets its own where it is asked for. Called by several threads.
+  int draw(std::size_t which, int first_seed) {
+    const NumberedPrompt& prompt = prompts_[which];
     GenerateRequest request = a_.request;
     request.prompt = prompt.prompt.text;
     request.seed = static_cast<std::uint64_t>(first_seed);
@@ -117,17 +132,19 @@ class Evaluation {
     request.probes = a_.attention ? "full" : "none";
     const auto directory = a_.attention ? scratch_ / std::to_string(done_) : std::filesystem::path();
     const FinishedRun run = context_.engine().generate(request, {}, directory, {.progress = {}, .cancelled = stop_requested});
+    const std::lock_guard lock(mutex_);
     settings_ = run.result.resolved;
     for (const char* varying : {"prompt", "seed", "count", "probes", "directory"}) settings_.erase(varying);
     unknown_words_.insert(run.result.unknown_words.begin(), run.result.unknown_words.end());
-    for (std::size_t i = 0; i < run.result.images.size(); ++i) judge(prompt, request.seed + i, run.result.images[i], directory);
+    for (std::size_t i = 0; i < run.result.images.size(); ++i) judge(which, request.seed + i, run.result.images[i], directory);
     if (a_.attention) std::filesystem::remove_all(directory);
     const double left = seconds() / std::max(done_, 1) * (total() - done_);
     bar_.show("evaluating", static_cast<double>(done_) / total(), left, fmt::format("{}, {} of {},", prompt.prompt.task, done_, total()));
     return request.count;
   }
 
-  void judge(const NumberedPrompt& prompt, std::uint64_t seed, const Image& drawn, const std::filesystem::path& trace) {
+  void judge(std::size_t which, std::uint64_t seed, const Image& drawn, const std::filesystem::path& trace) {
+    const NumberedPrompt& prompt = prompts_[which];
     std::optional<TraceReader> run;
     if (!trace.empty()) run.emplace(trace);
     const PromptClaims claims = parse_prompt(prompt.prompt.text);
@@ -141,7 +158,7 @@ class Evaluation {
     ++done_;
     if (a_.out.empty()) return;
     const bool on_sheet = seed == 0 && static_cast<std::size_t>(prompt.number) * tasks_ < kSheetPictures;
-    pictures_.push_back({std::move(judged), prompt.number, encode_png(image, {}), on_sheet ? image : Image{}});
+    pictures_[which].push_back({std::move(judged), prompt.number, encode_png(image, {}), on_sheet ? image : Image{}});
   }
 
   const Arguments& a_;
@@ -155,7 +172,8 @@ class Evaluation {
   Board board_;
   std::optional<TextFixing> fixing_;
   FixedWords fixed_words_;
-  std::vector<SheetPicture> pictures_;   // with --out alone
+  std::vector<std::vector<SheetPicture>> pictures_;   // of each prompt; with --out alone
+  std::mutex mutex_;             // what follows the drawing
   Json settings_ = Json::object();
   std::set<std::string> unknown_words_;
   ProgressBar bar_{true};

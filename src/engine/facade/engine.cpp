@@ -13,16 +13,15 @@
 #include "common/base/io.h"
 #include "common/base/json_read.h"
 #include "common/base/memory.h"
-#include "common/base/processors.h"
 #include "common/base/sha256.h"
 #include "engine/facade/run_inputs.h"
+#include "engine/facade/thread_choice.h"
 #include "engine/families/control.h"
 #include "engine/probes/table.h"
+#include "engine/tensor/threads.h"
 
 namespace safelight {
 namespace {
-
-constexpr std::uint64_t kSmallModelBytes = std::uint64_t{256} << 20;
 
 std::string time_text() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
@@ -72,7 +71,7 @@ std::vector<std::array<double, 3>> measure_latent_to_rgb(const Autoencoder& auto
 }
 
 Engine::Engine(EngineSettings settings) : settings_(std::move(settings)) {
-  if (settings_.threads > 0) at::set_num_threads(settings_.threads);
+  if (settings_.threads > 0) set_compute_threads(settings_.threads);
 }
 
 std::vector<std::filesystem::path> Engine::list_models() const {
@@ -185,17 +184,9 @@ void Engine::read_inputs(const GenerateRequest& asked, const Components& compone
   }
 }
 
-// Small models are done sooner by one thread: what waking another costs at every layer is more than it computes (measured on
-// two cores: signs-nano 204 ms against 408 ms).
-void Engine::choose_threads(std::uint64_t weight_bytes) const {
-  if (settings_.threads > 0) return;
-  const int all = processors();
-  at::set_num_threads(weight_bytes < kSmallModelBytes ? 1 : all);
-}
-
 Engine::Prepared Engine::prepare(const GenerateRequest& request, const Interventions& change, const RunCalls& calls, RunOptions& options) {
   std::shared_ptr<const Components> components = open(request);
-  choose_threads(components->weight_bytes);
+  set_compute_threads(thread_choice(components->weight_bytes, settings_.threads).of_a_run);
   require_no(check(request), "request");
   GenerateRequest sized = request;
   read_inputs(request, *components, sized, options);

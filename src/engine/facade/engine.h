@@ -73,7 +73,6 @@ class Engine {
   Json new_run_record(const Components& components, const GenerateRequest& request, const Interventions& change,
                       const std::string& id);
   std::string hash_of(const std::filesystem::path& file);
-  void choose_threads(std::uint64_t weight_bytes) const;
 
   EngineSettings settings_;
   std::mutex mutex_;

@@ -8,6 +8,7 @@
 
 #include "common/base/error.h"
 #include "engine/serving/denoise_call.h"
+#include "engine/tensor/threads.h"
 
 namespace safelight {
 namespace {
@@ -133,7 +134,7 @@ void Turns::compute(const Pass& pass) noexcept {
 }
 
 void Turns::work() {
-  at::set_num_threads(settings_.threads);
+  set_compute_threads(settings_.threads);
   const at::NoGradGuard no_grad;
   std::unique_lock lock(mutex_);
   for (;;) {

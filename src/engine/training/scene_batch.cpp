@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
+
 #include "engine/training/scenes/scene_render.h"
 
 namespace safelight {
@@ -30,7 +32,9 @@ at::Tensor scene_masks(const std::vector<Scene>& scenes) {
     }
     if (!scenes[i].sign) continue;
     const auto mask = sign_mask(*scenes[i].sign, kMaskSide);
-    std::copy(mask.begin(), mask.end(), rows + (kMaskRows - 1) * kCells);
+    std::copy(mask.begin(), mask.end(), rows + kSignRow * kCells);
+    const auto letters = letter_masks(*scenes[i].sign, kMaskSide);
+    for (std::size_t k = 0; k < letters.size() && k < kMaxLetters; ++k) std::copy(letters[k].begin(), letters[k].end(), rows + (kLetterRow + k) * kCells);
   }
   return masks;
 }
@@ -40,9 +44,9 @@ CaptionBatch caption_batch(const std::vector<const Scene*>& scenes, const std::v
   const auto batch = static_cast<int64_t>(scenes.size());
   CaptionBatch out;
   std::vector<int64_t> ids, ends;
-  out.nouns = at::zeros({batch, kMentions}, at::kLong);
-  out.rows = at::zeros({batch, kMentions, kMaskRows});
-  auto nouns = out.nouns.accessor<int64_t, 2>();
+  out.placed = at::zeros({batch, kPlacedTokens}, at::kLong);
+  out.rows = at::zeros({batch, kPlacedTokens, kMaskRows});
+  auto placed = out.placed.accessor<int64_t, 2>();
   auto rows = out.rows.accessor<float, 3>();
   const auto tokens = [&](const std::string& text) { return tokenizer.encode(text, static_cast<int>(length)); };
   for (int64_t i = 0; i < batch; ++i) {
@@ -55,9 +59,17 @@ CaptionBatch caption_batch(const std::vector<const Scene*>& scenes, const std::v
     for (std::size_t m = 0; m < c.mentions.size() && m < kMentions; ++m) {
       const int64_t place = tokens(c.text.substr(0, c.mentions[m].end)).content;  // the begin token is position 0
       if (place > prompt.content) continue;                                       // cut off
-      nouns[i][static_cast<int64_t>(m)] = place;
+      placed[i][static_cast<int64_t>(m)] = place;
       for (const int object : c.mentions[m].objects) rows[i][static_cast<int64_t>(m)][object] = 1;
-      if (c.mentions[m].sign) rows[i][static_cast<int64_t>(m)][kMaskRows - 1] = 1;
+      if (c.mentions[m].sign) rows[i][static_cast<int64_t>(m)][kSignRow] = 1;
+    }
+    if (c.letters.empty()) continue;
+    const int64_t before = tokens(c.text.substr(0, c.letters[0] - 1)).content;   // up to the opening mark
+    for (std::size_t k = 0; k < c.letters.size() && k < kMaxLetters; ++k) {
+      const auto place = static_cast<std::size_t>(before) + 1 + k;
+      if (static_cast<int64_t>(place) > prompt.content || prompt.tokens[place].text.size() != 1) break;   // several letters are one token
+      placed[i][kMentions + static_cast<int64_t>(k)] = static_cast<int64_t>(place);
+      rows[i][kMentions + static_cast<int64_t>(k)][static_cast<int64_t>(kLetterRow + k)] = 1;
     }
   }
   out.ids = at::tensor(ids, at::kLong).view({batch, length});

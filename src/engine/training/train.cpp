@@ -4,6 +4,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <sstream>
 
@@ -62,6 +63,38 @@ std::set<std::string> chosen_stages(const Recipe& recipe, const std::string& nam
   return out;
 }
 
+// The text encoders that share the denoiser, each with a directory of its own.
+class SharingTexts {
+ public:
+  explicit SharingTexts(const TrainOptions& options) {
+    for (const SharingText& s : options.sharing) {
+      all_.push_back(std::make_unique<One>(One{s.recipe, options, nullptr}));
+      all_.back()->options.out = options.out / s.recipe.name;
+      all_.back()->options.from = s.from;
+    }
+  }
+  // Trains those that start from no model; false when time ran out or a stop was asked for.
+  bool prepare(Deadline deadline) {
+    for (const auto& one : all_) {
+      std::filesystem::create_directories(one->options.out);
+      one->text = std::make_unique<TextModel>(one->recipe, one->options);
+      if (one->options.from.empty() && !TextStage(*one->text).run(deadline)) return false;
+    }
+    return true;
+  }
+  void append_to(std::vector<TextModel*>& texts) const {
+    for (const auto& one : all_) texts.push_back(one->text.get());
+  }
+
+ private:
+  struct One {
+    Recipe recipe;
+    TrainOptions options;
+    std::unique_ptr<TextModel> text;
+  };
+  std::vector<std::unique_ptr<One>> all_;
+};
+
 // The stages that make a model from scenes; false when time ran out or a stop was asked for.
 bool train_on_scenes(const Recipe& recipe, const TrainOptions& options, const std::set<std::string>& stages, Deadline deadline, TrainReport& report) {
   const auto finished_before = [&](const char* stage) { return std::filesystem::exists(checkpoint_file(options.out, stage)); };
@@ -77,12 +110,15 @@ bool train_on_scenes(const Recipe& recipe, const TrainOptions& options, const st
   if (done && (denoises || stages.contains("text"))) {
     TextModel text(recipe, options);
     if (stages.contains("text") || finished_before("text")) {
-      TextStage stage(recipe, options, text);
+      TextStage stage(text);
       done = stage.run(deadline);
       report.samples["text"] = stage.samples();
     }
-    if (done && denoises) {
-      DenoiserStage stage(recipe, options, autoencoder, text);
+    SharingTexts sharing(options);
+    if (done && denoises && (done = sharing.prepare(deadline))) {
+      std::vector<TextModel*> texts = {&text};
+      sharing.append_to(texts);
+      DenoiserStage stage(recipe, options, autoencoder, texts);
       done = stage.run(deadline);
       report.samples["denoiser"] = stage.samples();
     }

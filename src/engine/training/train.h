@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/training/recipe.h"
 
@@ -20,10 +21,18 @@ struct TrainProgress {
   double loss = 0;               // running mean
 };
 
+// A text encoder that learns beside the recipe's own, under the same denoiser and on a part of the same batches: what comes out
+// differs from the recipe's model in nothing but the text encoder.
+struct SharingText {
+  Recipe recipe;                         // its name, tokenizer and [text_encoder] count; its [unet] must be the denoiser's
+  std::filesystem::path from;            // start from this model's text encoder; empty: from its own text stage
+};
+
 struct TrainOptions {
   std::filesystem::path out;             // checkpoints, log.jsonl and the finished model go here
   std::optional<double> minutes;         // stop cleanly after this time; training can be resumed
   std::filesystem::path from;            // start from this model's weights with fresh moments; empty: from the seed. What stages on top of a model learn from
+  std::vector<SharingText> sharing;      // with the stage denoiser; each is exported to out/NAME/model
   std::string stages = "all";            // or some of the stages' names, separated by commas
   double checkpoint_seconds = 120;
   double evaluate_seconds = 600;         // how often `evaluate` is called

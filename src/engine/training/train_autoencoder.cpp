@@ -2,6 +2,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "common/base/error.h"
+#include "common/base/json_read.h"
 #include "common/base/sha256.h"
 #include "engine/training/model_export.h"
 #include "engine/training/scenes/scene_render.h"
@@ -30,7 +31,10 @@ AutoencoderStage::AutoencoderStage(const Recipe& recipe, const TrainOptions& opt
   model_ = std::make_unique<AutoencoderKl>(ParameterScope(parameters_), config);
   parameters_.initialise(mix_seed(recipe.seed, kAutoencoderStream, 0));
   const auto given = options.from / "vae" / "diffusion_pytorch_model.safetensors";
-  if (!options.from.empty()) load_weights(parameters_, {given}, {});
+  if (!options.from.empty()) {
+    load_weights(parameters_, {given}, {});
+    scaling_ = read_json(options.from / "vae" / "config.json").at("scaling_factor").get<double>();
+  }
   for (const Parameter& p : parameters_.all()) p.tensor.set_data(p.tensor.to(options.device));
 }
 
@@ -102,11 +106,12 @@ bool AutoencoderStage::run(Deadline deadline, bool trains) {
     samples_ = loop.samples();
     loop.optimiser().finish();
   }
-  if (done) measure_and_export();
+  if (done && trains) measure_scaling();
+  if (done) export_weights();
   return done;
 }
 
-void AutoencoderStage::measure_and_export() {
+void AutoencoderStage::measure_scaling() {
   at::NoGradGuard no_grad;
   scaling_ = 1.0;
   std::vector<at::Tensor> parts;
@@ -116,6 +121,9 @@ void AutoencoderStage::measure_and_export() {
     parts.push_back(encode(scene_pixels(scenes, recipe_.scenes.image_px).to(options_.device)));
   }
   scaling_ = 1.0 / at::cat(parts).std().item<double>();
+}
+
+void AutoencoderStage::export_weights() const {
   Json config = recipe_.vae;
   config["scaling_factor"] = scaling_;
   std::vector<at::Tensor> values;

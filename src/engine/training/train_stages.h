@@ -34,7 +34,8 @@ class AutoencoderStage {
  private:
   at::Tensor loss(int64_t step) const;
   at::Tensor batch(int64_t step) const;
-  void measure_and_export();
+  void measure_scaling();
+  void export_weights() const;
   const Recipe& recipe_;
   const TrainOptions& options_;
   Parameters parameters_;
@@ -43,10 +44,13 @@ class AutoencoderStage {
   int64_t samples_ = 0;
 };
 
-// Tokenizer and text encoder as the recipe describes them, float32, initialised from the seed or from options.from.
+// Tokenizer and text encoder as the recipe describes them, float32, initialised from the seed or from options.from. Recipe and
+// options must outlive it.
 struct TextModel {
   TextModel(const Recipe& recipe, const TrainOptions& options);
   void export_to(const std::filesystem::path& model, const std::vector<at::Tensor>& values) const;
+  const Recipe& recipe;
+  const TrainOptions& options;
   Json config;                         // of text_encoder/config.json, with the tokenizer's ids
   std::unique_ptr<ClipTokenizer> tokenizer;
   Parameters parameters;
@@ -57,7 +61,7 @@ struct TextModel {
 // token every object, the background, and where the recipe asks for it the letters of a sign. The classifiers are thrown away.
 class TextStage {
  public:
-  TextStage(const Recipe& recipe, const TrainOptions& options, TextModel& text);
+  explicit TextStage(TextModel& text);
   bool run(Deadline deadline);
   int64_t samples() const { return samples_; }
 
@@ -99,20 +103,27 @@ class ScenePool {
   at::Tensor latents_, masks_;
 };
 
+// A denoiser with its text encoders, each of which encodes an equal part of every batch. The first is the recipe's own; the
+// others are exported as models that share denoiser and autoencoder with the recipe's.
 class DenoiserStage {
  public:
-  DenoiserStage(const Recipe& recipe, const TrainOptions& options, const AutoencoderStage& autoencoder, TextModel& text);
+  // Throws Error(conflict) where a text encoder's recipe has another denoiser or text length.
+  DenoiserStage(const Recipe& recipe, const TrainOptions& options, const AutoencoderStage& autoencoder, std::vector<TextModel*> texts);
   bool run(Deadline deadline);
   int64_t samples() const { return samples_; }
 
  private:
+  struct EncodedCaptions {
+    at::Tensor text, placed, rows;   // as UnetInputs::text and CaptionBatch, of the whole batch
+  };
+  EncodedCaptions encode(const std::vector<const Scene*>& scenes, const std::vector<bool>& without_text, int64_t step) const;
   at::Tensor loss(int64_t step);
-  void export_weights(const AdamW& optimiser);
+  void export_weights(const AdamW& optimiser) const;
 
   const Recipe& recipe_;
   const TrainOptions& options_;
   const AutoencoderStage& autoencoder_;
-  TextModel& text_;
+  std::vector<TextModel*> texts_;
   Parameters unet_parameters_, joint_;
   std::unique_ptr<Unet> unet_;
   std::unique_ptr<ScenePool> pool_;

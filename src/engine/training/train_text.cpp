@@ -81,7 +81,7 @@ void add_object_targets(Targets& t, const std::vector<Scene>& scenes, const std:
 
 }  // namespace
 
-TextModel::TextModel(const Recipe& recipe, const TrainOptions& options) {
+TextModel::TextModel(const Recipe& recipe_of_text, const TrainOptions& options_of_text) : recipe(recipe_of_text), options(options_of_text) {
   write_scene_tokenizer(options.out / "model" / "tokenizer", recipe);
   tokenizer = std::make_unique<ClipTokenizer>(ClipTokenizer::open(options.out / "model" / "tokenizer"));
   config = recipe.text_encoder;
@@ -98,12 +98,12 @@ void TextModel::export_to(const std::filesystem::path& model, const std::vector<
   export_component(model / "text_encoder", "model.safetensors", config, parameters, values, at::kHalf);
 }
 
-TextStage::TextStage(const Recipe& recipe, const TrainOptions& options, TextModel& text) : recipe_(recipe), options_(options), text_(text) {
+TextStage::TextStage(TextModel& text) : recipe_(text.recipe), options_(text.options), text_(text) {
   const int64_t width = text.encoder->config().hidden_size;
   noun_ = std::make_unique<Linear>(ParameterScope(head_parameters_, "noun"), width, kObjectClasses + kSizes);
   end_ = std::make_unique<Linear>(ParameterScope(head_parameters_, "end"), width, kEndClasses);
-  head_parameters_.initialise(mix_seed(recipe.seed, kTextStream, 1));
-  for (const Parameter& p : head_parameters_.all()) p.tensor.set_data(p.tensor.to(options.device));
+  head_parameters_.initialise(mix_seed(recipe_.seed, kTextStream, 1));
+  for (const Parameter& p : head_parameters_.all()) p.tensor.set_data(p.tensor.to(options_.device));
   joint_.adopt(text.parameters, "text_encoder.");
   joint_.adopt(head_parameters_, "heads.");
   joint_.require_grad(true);
@@ -123,7 +123,7 @@ at::Tensor TextStage::loss(int64_t step) const {
   };
   at::Tensor total;
   for (std::size_t m = 0; m < kMentions; ++m) {
-    Targets t(at_positions(c.nouns.select(1, static_cast<int64_t>(m)), *noun_));
+    Targets t(at_positions(c.placed.select(1, static_cast<int64_t>(m)), *noun_));
     add_object_targets(t, scenes, c.captions, m);
     t.add(kSizes, labels(scenes, [&](const Scene& s, std::size_t i) {
       const Told it = told(s, c.captions[i], m);

@@ -7,8 +7,11 @@
 
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/base/json_read.h"
 #include "engine/training/attention_loss.h"
+#include "engine/training/model_export.h"
 #include "engine/training/scene_batch.h"
+#include "engine/training/training_loop.h"
 #include "tests/engine/training/tiny_parts.h"
 #include "engine/weights/weight_file.h"
 
@@ -123,10 +126,104 @@ TEST_F(Training, NounsOfCaptionsAreFoundAmongTheTokens) {
     ASSERT_FALSE(batch.captions[0].mentions.empty());
     for (std::size_t m = 0; m < batch.captions[0].mentions.size(); ++m) {
       const Mention& mention = batch.captions[0].mentions[m];
-      const int64_t place = batch.nouns[0][static_cast<int64_t>(m)].item<int64_t>();
+      const int64_t place = batch.placed[0][static_cast<int64_t>(m)].item<int64_t>();
       EXPECT_EQ(prompt.tokens.at(static_cast<std::size_t>(place)).text, batch.captions[0].text.substr(mention.begin, mention.end - mention.begin)) << batch.captions[0].text;
     }
   }
+}
+
+// Letters of a sign have places of their own where they are tokens of their own, and masks side by side along the board.
+TEST_F(Training, LettersOfSignsAreFoundAmongTheTokensAndInThePicture) {
+  Recipe merged = recipe();
+  merged.quoted = QuotedText::merged;
+  write_scene_tokenizer(directory_ / "merged", merged);
+  write_scene_tokenizer(directory_ / "spelled", recipe());
+  const auto whole_words = ClipTokenizer::open(directory_ / "merged"), letters = ClipTokenizer::open(directory_ / "spelled");
+  SceneOptions options = recipe().scenes;
+  options.share = {0, 0, 0, 0, 0, 1};
+  int whole = 0;
+  for (uint64_t i = 0; i < 100; ++i) {
+    const Scene scene = make_scene(options, 6, i);
+    const std::string& text = scene.sign->text;
+    const CaptionBatch batch = caption_batch({&scene}, {false}, i, letters, 64);
+    const TokenizedPrompt prompt = letters.encode(batch.captions[0].text, 64);
+    const at::Tensor masks = scene_masks({scene})[0].to(at::kFloat) / 255;
+    double before = -1;
+    for (std::size_t k = 0; k < text.size(); ++k) {
+      const auto row = kMentions + static_cast<int64_t>(k), of_mask = kLetterRow + static_cast<int64_t>(k);
+      const auto place = static_cast<std::size_t>(batch.placed[0][row].item<int64_t>());
+      EXPECT_EQ(prompt.tokens.at(place).text, std::string(1, static_cast<char>(std::tolower(text[k])))) << batch.captions[0].text;
+      EXPECT_EQ(batch.rows[0][row][of_mask].item<float>(), 1);
+      EXPECT_EQ(batch.rows[0][row].sum().item<float>(), 1);
+      const at::Tensor mask = masks[of_mask];
+      ASSERT_GT(mask.sum().item<float>(), 0) << text;
+      EXPECT_LE((mask - masks[kSignRow]).max().item<float>(), 0.07) << text;    // on the board
+      const double middle = (mask.sum(0) * at::arange(kMaskSide, at::kFloat)).sum().item<double>() / mask.sum().item<double>();
+      EXPECT_GT(middle, before) << text;
+      before = middle;
+    }
+    for (auto k = static_cast<int64_t>(text.size()); k < kMaxLetters; ++k) EXPECT_EQ(batch.placed[0][kMentions + k].item<int64_t>(), 0);
+    const CaptionBatch in_words = caption_batch({&scene}, {false}, i, whole_words, 64);
+    const auto tokens = whole_words.encode(in_words.captions[0].text, 64).tokens;
+    if (std::any_of(tokens.begin(), tokens.end(), [&](const TokenSpan& t) { return t.text.size() == text.size() && text.size() > 1 && std::equal(text.begin(), text.end(), t.text.begin(), [](char a, char b) { return std::tolower(a) == b; }); })) {
+      ++whole;
+      EXPECT_EQ(in_words.placed[0].narrow(0, kMentions, kMaxLetters).sum().item<int64_t>(), 0) << text;   // one token: no letter has a place
+    }
+  }
+  EXPECT_GT(whole, 10);
+}
+
+// Two text encoders under one denoiser: two models that differ in nothing else.
+TEST_F(Training, TextEncodersShareADenoiser) {
+  Recipe other = recipe();
+  other.name = "spelling";
+  Recipe own = recipe();
+  own.quoted = QuotedText::merged;
+  TrainOptions options = into("shared");
+  options.sharing = {{other, {}}};
+  ASSERT_TRUE(train(own, options).finished);
+  const auto spelling = directory_ / "shared" / "spelling" / "model";
+  EXPECT_TRUE(read_file(spelling / kUnet) == bytes("shared", kUnet));
+  EXPECT_TRUE(std::filesystem::is_symlink(spelling / "unet"));
+  EXPECT_FALSE(read_file(spelling / kText) == bytes("shared", kText));
+  EXPECT_EQ(read_json(spelling / "safelight.json").at("name"), "spelling");
+  EXPECT_EQ(read_json(spelling / "training.json").at("shares_denoiser_of").at("samples"), 64);
+
+  TrainReport report;   // stopped now and then, the same bytes
+  for (int calls = 0; calls < 80 && !report.finished; ++calls) {
+    TrainOptions parts = options;
+    parts.out = directory_ / "stopped";
+    int steps = 0;
+    parts.stop = [&] { return ++steps > 9; };
+    report = train(own, parts);
+  }
+  ASSERT_TRUE(report.finished);
+  EXPECT_TRUE(bytes("shared", kUnet) == bytes("stopped", kUnet));
+  EXPECT_TRUE(read_file(directory_ / "stopped" / "spelling" / "model" / kText) == read_file(spelling / kText));
+
+  TrainOptions onward = into("onward");   // from both models, without another text stage
+  onward.from = directory_ / "shared" / "model";
+  onward.stages = "denoiser";
+  onward.sharing = {{other, spelling}};
+  ASSERT_TRUE(train(own, onward).finished);
+  EXPECT_FALSE(std::filesystem::exists(checkpoint_file(directory_ / "onward" / "spelling", "text")));
+
+  other.text_length = 24;
+  onward = into("unlike");
+  onward.sharing = {{other, {}}};
+  EXPECT_THROW(train(own, onward), Error);
+}
+
+// Another mixture of scenes does not change the scale of latents that a denoiser has learnt.
+TEST_F(Training, AGivenAutoencoderKeepsItsScale) {
+  train(recipe(), into("first"));
+  Recipe signs = recipe();
+  signs.scenes.share = {1, 1, 1, 1, 1, 30};
+  TrainOptions options = into("second");
+  options.from = directory_ / "first" / "model";
+  options.stages = "denoiser";
+  ASSERT_TRUE(train(signs, options).finished);
+  EXPECT_EQ(bytes("first", "vae/config.json"), bytes("second", "vae/config.json"));
 }
 
 TEST(AttentionLosses, AreSmallWhereAttentionLiesInTheMask) {

@@ -20,11 +20,17 @@ class Phrase {
     mentions_.push_back({text_.size() - word.size(), text_.size(), std::move(objects), sign});
     return *this;
   }
-  Caption done() && { return {std::move(text_), std::move(mentions_)}; }
+  Phrase& quoted(const std::string& word) {
+    add("\"" + word + "\"");
+    for (std::size_t k = 1; k <= word.size(); ++k) letters_.push_back(text_.size() - 1 - word.size() + k);
+    return *this;
+  }
+  Caption done() && { return {std::move(text_), std::move(mentions_), std::move(letters_)}; }
 
  private:
   std::string text_;
   std::vector<Mention> mentions_;
+  std::vector<std::size_t> letters_;
 };
 
 class Writer {
@@ -153,11 +159,11 @@ class Writer {
 
   void board() {
     const Sign& s = *scene_.sign;
-    const std::string colour = random_.chance(0.2) ? "" : std::string(" ") + name(s.colour), quoted = "\"" + s.text + "\"";
+    const std::string colour = random_.chance(0.2) ? "" : std::string(" ") + name(s.colour);
     switch (random_.below(4)) {
-      case 0: p_.add("the word " + quoted + " on a" + colour).noun("sign", {}, true); break;
-      case 1: p_.add("a" + colour).noun("sign", {}, true).add("with the word " + quoted); break;
-      default: p_.add("a" + colour).noun("sign", {}, true).add("that says " + quoted);
+      case 0: p_.add("the word").quoted(s.text).add("on a" + colour).noun("sign", {}, true); break;
+      case 1: p_.add("a" + colour).noun("sign", {}, true).add("with the word").quoted(s.text); break;
+      default: p_.add("a" + colour).noun("sign", {}, true).add("that says").quoted(s.text);
     }
   }
 

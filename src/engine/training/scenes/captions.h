@@ -18,6 +18,7 @@ struct Mention {
 struct Caption {
   std::string text;
   std::vector<Mention> mentions;
+  std::vector<std::size_t> letters;   // where each letter of the sign's text ends, in bytes of `text`
 };
 
 // True of the scene, chosen among many wordings by `seed`. Says the background in about half of the cases, a colour nearly

@@ -195,6 +195,17 @@ double glyph_coverage(char c, int font, double u0, double v0, double u1, double 
 
 double text_aspect(std::string_view text, int font) { return set_text(font_at(font), text, [](const Glyph&, double) {}); }
 
+std::vector<std::array<double, 2>> letter_boxes(std::string_view text, int font) {
+  const Font& f = font_at(font);
+  std::vector<std::array<double, 2>> boxes(text.size(), {0, 0});
+  std::size_t k = 0;
+  set_text(f, text, [&](const Glyph& g, double x) {
+    while (f.find(text[k]) == nullptr) ++k;
+    boxes[k++] = {x, x + g.aspect()};
+  });
+  return boxes;
+}
+
 void draw_letters(std::uint8_t* rgb, int side, std::string_view text, int font, double x0, double y0, double height, Rgb colour) {
   const Font& f = font_at(font);
   if (side <= 0 || !(height > 0) || !std::isfinite(x0) || !std::isfinite(y0) || !std::isfinite(height)) return;

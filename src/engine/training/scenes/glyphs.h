@@ -1,8 +1,10 @@
 // The letters of rendered signs: A-Z and 0-9 of four fonts, baked by tools/bake_glyphs.cpp into glyphs.bin.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "engine/training/scenes/scene.h"
 
@@ -24,6 +26,10 @@ double glyph_coverage(char c, int font, double u0, double v0, double u1, double 
 
 // Width over cap height of a text set with the font's own spacing, from its first ink to its last; 0 for an empty one.
 double text_aspect(std::string_view text, int font);
+
+// Where each character's ink begins and ends in a text, left to right, in cap heights from the first ink; a character that is
+// no glyph has an empty box.
+std::vector<std::array<double, 2>> letter_boxes(std::string_view text, int font);
 
 // Blends a text of text_aspect(text, font) * height x height pixels into rgb [side, side, 3], its top left at (x0, y0).
 // Each pixel takes the mean of the coverage under it. What lies outside the picture is left out.

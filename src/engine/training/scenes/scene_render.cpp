@@ -47,9 +47,26 @@ void rasterise(const SceneObject& o, int side, Paint&& paint) {
   }
 }
 
+// A rectangle by its middle; fractions of the side.
+struct Board {
+  double x, y, half_width, half_height;
+};
+
+Board board_of(const Sign& s) { return {s.x, s.y, s.half_width, s.half_height}; }
+
+// Where the letters stand on a sign: their top left and their height, fractions of the side.
+struct Lettering {
+  double x, y, height;
+};
+
+Lettering lettering_of(const Sign& s) {
+  constexpr double kMargin = 0.05;
+  return {s.x - s.half_width + kMargin, s.y - s.half_height + kMargin, 2 * (s.half_height - kMargin)};
+}
+
 // Coverage of the pixel by a rectangle, of kAll.
 template <class Paint>
-void rasterise(const Sign& s, int side, Paint&& paint) {
+void rasterise(const Board& s, int side, Paint&& paint) {
   const Box box = box_of(s.x, s.y, s.half_width, s.half_height, side);
   const auto part = [&](double centre, double half, int p) {
     return std::clamp(std::min((centre + half) * side, p + 1.0) - std::max((centre - half) * side, static_cast<double>(p)), 0.0, 1.0);
@@ -128,22 +145,33 @@ void render_scene(const Scene& scene, int side, std::uint8_t* out) {
   for (const SceneObject& o : scene.objects) rasterise(o, side, painter(out, rgb(o.colour)));
   if (!scene.sign) return;
   const Sign& s = *scene.sign;
-  rasterise(s, side, painter(out, rgb(s.colour)));
-  const double margin = 0.05, height = 2 * (s.half_height - margin);
+  rasterise(board_of(s), side, painter(out, rgb(s.colour)));
+  const Lettering letters = lettering_of(s);
   const Rgb ink = dark_letters(s.colour) ? Rgb{16, 16, 16} : Rgb{244, 244, 244};
-  draw_letters(out, side, s.text, s.font, (s.x - s.half_width + margin) * side, (s.y - s.half_height + margin) * side, height * side, ink);
+  draw_letters(out, side, s.text, s.font, letters.x * side, letters.y * side, letters.height * side, ink);
 }
 
-std::vector<std::uint8_t> object_mask(const SceneObject& o, int side) {
+namespace {
+
+template <class Figure>
+std::vector<std::uint8_t> mask_of(const Figure& figure, int side) {
   std::vector<std::uint8_t> mask(static_cast<std::size_t>(side * side), 0);
-  rasterise(o, side, [&](std::size_t pixel, int hits) { mask[pixel] = static_cast<std::uint8_t>(255 * hits / kAll); });
+  rasterise(figure, side, [&](std::size_t pixel, int hits) { mask[pixel] = static_cast<std::uint8_t>(255 * hits / kAll); });
   return mask;
 }
 
-std::vector<std::uint8_t> sign_mask(const Sign& s, int side) {
-  std::vector<std::uint8_t> mask(static_cast<std::size_t>(side * side), 0);
-  rasterise(s, side, [&](std::size_t pixel, int hits) { mask[pixel] = static_cast<std::uint8_t>(255 * hits / kAll); });
-  return mask;
+}  // namespace
+
+std::vector<std::uint8_t> object_mask(const SceneObject& o, int side) { return mask_of(o, side); }
+
+std::vector<std::uint8_t> sign_mask(const Sign& s, int side) { return mask_of(board_of(s), side); }
+
+std::vector<std::vector<std::uint8_t>> letter_masks(const Sign& s, int side) {
+  const Lettering at = lettering_of(s);
+  std::vector<std::vector<std::uint8_t>> masks;
+  for (const auto& [left, right] : letter_boxes(s.text, s.font))
+    masks.push_back(mask_of(Board{at.x + at.height * (left + right) / 2, at.y + at.height / 2, at.height * (right - left) / 2, at.height / 2}, side));
+  return masks;
 }
 
 }  // namespace safelight

@@ -26,6 +26,22 @@ std::vector<double> portrait(char c, int font) {
   return cells;
 }
 
+TEST(Glyphs, LettersStandWhereTheirBoxesSay) {
+  for (int font = 0; font < kFonts; ++font) {
+    const std::string text = "W1I-O";
+    const auto boxes = letter_boxes(text, font);
+    ASSERT_EQ(boxes.size(), text.size());
+    EXPECT_DOUBLE_EQ(boxes.front()[0], 0);
+    EXPECT_NEAR(boxes.back()[1], text_aspect(text, font), 1e-9);
+    EXPECT_EQ(boxes[3][0], boxes[3][1]);   // no glyph
+    for (const std::size_t k : {0u, 1u, 2u, 4u}) EXPECT_NEAR(boxes[k][1] - boxes[k][0], glyph_aspect(text[k], font), 1e-9);
+    EXPECT_LT(boxes[0][1], boxes[1][1]);
+    EXPECT_LT(boxes[2][1], boxes[4][0]);
+  }
+  EXPECT_TRUE(letter_boxes("", 0).empty());
+  EXPECT_THROW(letter_boxes("A", kFonts), Error);
+}
+
 struct Picture {
   static constexpr int kSide = 64;
   std::vector<std::uint8_t> rgb = std::vector<std::uint8_t>(kSide * kSide * 3, 255);
