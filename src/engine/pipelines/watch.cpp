@@ -114,7 +114,8 @@ SAFELIGHT_WIDE BlockSummary summarise(const float* x, std::size_t n) {
     IntLanes above = {};
     for (std::size_t i = 0; i < whole; i += kLanes) {
       load(v, x + i);
-      above -= (v > limit) | (v < -limit);   // a comparison is -1 where it holds
+      v = v < 0.0f ? -v : v;                 // the two comparisons joined would be taken apart into single numbers (GCC 12)
+      above -= v > limit;                    // a comparison is -1 where it holds
     }
     int64_t outliers = std::count_if(x + whole, x + n, [&](float one) { return std::abs(one) > limit; });
     for (std::size_t k = 0; k < kLanes; ++k) outliers += above[k];
