@@ -6,6 +6,7 @@
 
 #include "apps/cli/context.h"
 #include "apps/cli/enlarger.h"
+#include "apps/cli/lab/eval_autoencoder.h"
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/base/json_read.h"
@@ -138,6 +139,28 @@ std::string upscaler_card(const std::filesystem::path& model) {
   return out + sheet(model, "\n## Pictures, unselected\n\nThe first scenes of each group, as `safelight lab eval` lays them out.");
 }
 
+std::string autoencoder_scores_table(const Json& board) {
+  const int side = board.at("image_px").get<int>() / board.at("downscale").get<int>();
+  return fmt::format("Made by `safelight lab eval`: {} scenes that training never showed, half of them with signs, through the autoencoder and back; in brackets 95 % intervals.\n\n"
+                     "| latent | colour values for each number | PSNR, dB | gradient difference | aliasing, pixels | of the scenes themselves | signs read exactly |\n|---|---|---|---|---|---|---|\n"
+                     "| {} x {} x {} | {:.0f} | {} | {} | {} | {} | {} |\n",
+                     board.at("scenes").get<int>(), side, side, board.at("latent_channels").get<int>(), board.at("pixels_per_number").get<double>(), mean_of(board.at("psnr_db"), 2),
+                     mean_of(board.at("gradient_difference"), 4), mean_of(board.at("aliasing_px"), 3), mean_of(board.at("aliasing_of_truth_px"), 3), rate(board.at("signs_read")));
+}
+
+std::string autoencoder_card(const std::filesystem::path& model) {
+  const Json about = read_json(model / "safelight.json");
+  return opening(about.value("name", model.filename().string()), about) + "An autoencoder alone: no denoiser was trained behind it yet.\n\n" + parts_table(model) + scores(model, autoencoder_scores_table) +
+         kTrainingHead + training_rows(read_json(model / "training.json")) + sheet(model, "\n## Pictures, unselected\n\nThe first scenes, each beside what is decoded of it.");
+}
+
+// By what the directory holds.
+std::string card_of(const std::filesystem::path& model, const std::string& named, Context& context) {
+  if (is_upscaler(model)) return upscaler_card(model);
+  if (is_autoencoder(model)) return autoencoder_card(model);
+  return card(model, *context.engine().open(named, "float32"));
+}
+
 }  // namespace
 
 Command lab_card(CLI::App& lab, Context& context) {
@@ -154,7 +177,7 @@ Command lab_card(CLI::App& lab, Context& context) {
               if (!std::filesystem::exists(model / file)) throw Error(ErrorCode::not_found, "'" + (model / file).string() + "' is not there; only models of `safelight lab train` have a card");
             for (const char* file : {"board.json", "sheet.png"})
               if (!a->scores.empty()) write_file_atomic(model / file, read_file(std::filesystem::path(a->scores) / file));
-            write_file_atomic(model / "README.md", is_upscaler(model) ? upscaler_card(model) : card(model, *context.engine().open(a->model, "float32")));
+            write_file_atomic(model / "README.md", card_of(model, a->model, context));
             if (context.common.json) print_json({{"card", (model / "README.md").string()}});
             else print_line((model / "README.md").string());
             return 0;

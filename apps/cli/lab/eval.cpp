@@ -12,6 +12,7 @@
 
 #include "apps/cli/context.h"
 #include "apps/cli/enlarger.h"
+#include "apps/cli/lab/eval_autoencoder.h"
 #include "apps/cli/lab/eval_board.h"
 #include "apps/cli/lab/eval_sheet.h"
 #include "apps/cli/lab/eval_upscaler.h"
@@ -36,6 +37,7 @@ struct Arguments {
   std::string fix_text;          // of kFixLimits; empty: pictures are judged as they were drawn
   int count = 100, seeds = 4;
   bool attention = false;
+  bool autoencoder = false;      // the model's autoencoder alone
   int factor = 0, low_px = 0;    // of upscalers
 };
 
@@ -193,6 +195,10 @@ int eval(const CLI::App& command, const Arguments& a, Context& context) {
     return evaluate_upscaler({.model = model, .request = a.request, .count = a.count, .factor = a.factor, .low_px = a.low_px, .out = a.out}, context);
   }
   refuse_given(command, {"--factor", "--low-px", "--noise-level"}, "upscalers");
+  if (a.autoencoder || is_autoencoder(model)) {
+    refuse_given(command, {"--tasks", "--seeds", "--attention", "--fix-text", "--shard", "--steps", "--guidance", "--scheduler"}, "models that paint from a prompt");
+    return evaluate_autoencoder(model, a.count, a.out, context);
+  }
   catch_interrupts();
   Json json;
   std::vector<std::string> table;
@@ -219,7 +225,7 @@ Command lab_eval(CLI::App& lab, Context& context) {
   a->request.model = "signs-base";
   CLI::App* c = lab.add_subcommand("eval", "Score an embedded model's pictures: claims of the prompts, structure, attention");
   c->add_option("model", a->request.model, "name or directory");
-  c->add_option("--count", a->count, "prompts per task; of an upscaler scenes per group")->check(CLI::Range(1, 100'000));
+  c->add_option("--count", a->count, "prompts per task; of an upscaler scenes per group, of an autoencoder scenes")->check(CLI::Range(1, 100'000));
   c->add_option("--seeds", a->seeds, "pictures per prompt, of the seeds 0, 1, ...")->check(CLI::Range(1, 1000));
   c->add_option("--tasks", a->tasks, "tasks, comma separated; without it all that the model's world knows")->delimiter(',');
   c->add_option("--steps", a->request.steps, "denoising steps");
@@ -227,6 +233,7 @@ Command lab_eval(CLI::App& lab, Context& context) {
   c->add_option("--scheduler", a->request.scheduler.solver, "see `safelight list schedulers`");
   c->add_option("--out", a->out, "directory for board.json, pictures.jsonl, sheet.png and sheet.html");
   c->add_flag("--attention", a->attention, "also compare attention maps with the objects that are seen (slow: one picture at a time)");
+  c->add_flag("--autoencoder", a->autoencoder, "score the model's autoencoder alone: what it keeps of --count scenes, and what that costs");
   c->add_option("--fix-text", a->fix_text, "write wrong words of signs anew before judging, as far as the limit allows: same_style, contrast, plate or overlay; says how many that made right");
   c->add_option("--shard", a->shard, "i/n: every n-th prompt from the i-th on");
   c->add_option("--factor", a->factor, "of an upscaler: times the side; one of latents makes more than 2 in several passes")->check(CLI::Range(2, 16));

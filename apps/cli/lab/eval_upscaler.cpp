@@ -8,16 +8,15 @@
 
 #include "apps/cli/enlarger.h"
 #include "apps/cli/lab/eval_board.h"
+#include "apps/cli/lab/scene_pictures.h"
 #include "apps/lab/picture_grid.h"
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/formats/png.h"
 #include "common/measure/lanczos.h"
 #include "common/measure/picture_difference.h"
-#include "engine/training/checker/scene_vision.h"
 #include "engine/training/recipe.h"
 #include "engine/training/scenes/captions.h"
-#include "engine/training/scenes/scene_render.h"
 
 namespace safelight::app {
 namespace {
@@ -52,12 +51,6 @@ struct Group {
   }
 };
 
-Image rendered(const Scene& scene, int side) {
-  Image image{.width = side, .height = side, .channels = 3, .pixels = std::vector<std::uint8_t>(static_cast<std::size_t>(side) * static_cast<std::size_t>(side) * 3)};
-  render_scene(scene, side, image.pixels.data());
-  return image;
-}
-
 bool holds_held_out(const Scene& scene) {
   const bool object = std::any_of(scene.objects.begin(), scene.objects.end(), [](const SceneObject& o) { return held_out(o.shape, o.colour); });
   return object || (scene.sign && held_out(scene.sign->text));
@@ -68,11 +61,6 @@ bool shows_held_out(const SceneOptions& world) {
   for (std::uint64_t i = 0; i < kEnoughScenes; ++i)
     if (holds_held_out(make_scene(world, kSeed, i))) return true;
   return false;
-}
-
-bool reads(const Image& image, const std::string& text) {
-  const SeenScene scene = see(image.pixels.data(), image.width);
-  return std::any_of(scene.signs.begin(), scene.signs.end(), [&](const SeenSign& s) { return s.text == text; });
 }
 
 std::string shown(const Mean& m, int digits) { return m.of == 0 ? "-" : fmt::format("{:.{}f} +-{:.{}f}", m.value(), digits, m.half_width(), digits); }
@@ -88,11 +76,7 @@ class Evaluation {
   Evaluation(const UpscalerEvaluation& e, Context& context)
       : e_(e), kind_(upscaler_kind(e.model)), factor_(e.factor > 0 ? e.factor : kind_.factor), low_px_(e.low_px > 0 ? e.low_px : kind_.low_px),
         enlarger_(open_enlarger(e.model, factor_, e.request, context)) {
-    SceneOptions world = world_of(e.model);
-    auto& sign = world.share[static_cast<std::size_t>(SceneKind::sign)];
-    double others = -sign;
-    for (const double share : world.share) others += share;
-    if (sign > 0 && others > 0) sign = others;
+    SceneOptions world = half_of_signs(world_of(e.model));
     groups_.push_back({.name = "new", .world = world, .scores = {}, .psnr_gain = {}, .difference_drop = {}});
     world.include_held_out = true;
     if (shows_held_out(world)) groups_.push_back({.name = "held_out", .world = world, .scores = {}, .psnr_gain = {}, .difference_drop = {}});
@@ -182,7 +166,7 @@ class Evaluation {
         one = {{"psnr_db", psnr[m]}, {"gradient_difference", difference[m]}};
       }
       if (scene.sign) {
-        const bool read = reads(made[m], scene.sign->text);
+        const bool read = reads_sign(made[m], scene.sign->text);
         s.read.add(read);
         one["sign_read"] = read;
       }

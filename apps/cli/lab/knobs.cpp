@@ -43,11 +43,21 @@ void measure_costs(const KnobPlan& plan, CellFile& cells, Context& context, Knob
     cells.add(key, measured_cost(s, plan, context));
     progress.made(1, "time and memory");
   }
+  for (const Codec& codec : plan.codecs) {
+    const Json key = codec_key(codec, plan, context.threads);
+    if (cells.find(key)) {
+      progress.stored(1);
+      continue;
+    }
+    if (stop_requested()) return;
+    cells.add(key, measured_codec(codec, plan, context));
+    progress.made(1, "autoencoder " + codec.name);
+  }
 }
 
 void measure_pictures(const KnobPlan& plan, CellFile& cells, Context& context, KnobProgress& progress) {
   const std::vector<KnobCell> wanted = cells_of(plan);
-  int total = static_cast<int>(plan.subjects.size());
+  int total = static_cast<int>(plan.subjects.size() + plan.codecs.size());
   for (const KnobCell& cell : wanted) {
     total += cell.seeds;
     if (cells.find(key_of(cell, plan))) progress.stored(cell.seeds);
@@ -81,7 +91,7 @@ int knobs(const KnobOptions& options, Context& context) {
   KnobRun run{.done = 0, .total = 0, .threads = context.threads};
   {
     KnobProgress progress;
-    progress.expect(static_cast<int>(plan.subjects.size()));
+    progress.expect(static_cast<int>(plan.subjects.size() + plan.codecs.size()));
     until_interrupted([&] { measure_costs(plan, cells, context, progress); });
     unify_settings(plan, context);
     until_interrupted([&] { measure_pictures(plan, cells, context, progress); });
@@ -112,6 +122,7 @@ Command lab_knobs(CLI::App& lab, Context& context) {
   c->add_option("--many-steps", o->many_steps, "numbers of steps that low guidance is tried with, comma separated")->delimiter(',');
   c->add_option("--compare", o->compare, "NAME=MODEL: another model of the same world; may be repeated")->allow_extra_args(false);
   c->add_option("--upscaler", o->upscaler, "an upscaler that every model is also shown with");
+  c->add_option("--autoencoder", o->autoencoders, "NAME=MODEL: a model whose autoencoder is measured by itself, on scenes; may be repeated")->allow_extra_args(false);
   c->add_option("--factor", o->factor, "of the upscaler: times the side; without it that of one pass")->check(CLI::Range(2, 16));
   return {c, [o, &context] { return knobs(*o, context); }};
 }

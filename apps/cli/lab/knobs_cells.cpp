@@ -41,6 +41,12 @@ Json cost_key(const Subject& subject, const KnobPlan& plan, int threads) {
   return {{"measures", kMeasuresVersion}, {"cost", subject.fingerprint}, {"threads", threads}, {"task", plan.options.tasks.front()}};
 }
 
+Json codec_key(const Codec& codec, const KnobPlan& plan, int threads) {
+  return {{"measures", kMeasuresVersion}, {"autoencoder", codec.fingerprint}, {"threads", threads}, {"scenes", codec_scenes(plan)}};
+}
+
+int codec_scenes(const KnobPlan& plan) { return 10 * plan.options.count; }
+
 std::vector<KnobCell> cells_of(const KnobSection& section, const Setting& setting, const Measure& measure, const KnobPlan& plan) {
   std::vector<KnobCell> out;
   if (measure.kind == MeasureKind::cost) return out;

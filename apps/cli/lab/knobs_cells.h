@@ -37,6 +37,9 @@ struct KnobCell {
 // Everything that its result depends on.
 Json key_of(const KnobCell& cell, const KnobPlan& plan);
 Json cost_key(const Subject& subject, const KnobPlan& plan, int threads);
+Json codec_key(const Codec& codec, const KnobPlan& plan, int threads);
+// Scenes that every autoencoder is shown.
+int codec_scenes(const KnobPlan& plan);
 
 // The cells that one value of a section needs: every prompt of its tasks under the setting. None for costs.
 std::vector<KnobCell> cells_of(const KnobSection& section, const Setting& setting, const Measure& measure, const KnobPlan& plan);

@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 
+#include "apps/cli/lab/eval_autoencoder.h"
 #include "common/base/error.h"
 #include "common/base/json_read.h"
 #include "common/base/memory.h"
@@ -135,6 +136,10 @@ Json measured_cost(const Subject& subject, const KnobPlan& plan, Context& contex
     }
     return Json{{"ms", ms}, {"peak_bytes", peak_resident_bytes()}};
   });
+}
+
+Json measured_codec(const Codec& codec, const KnobPlan& plan, Context& context) {
+  return in_child([&] { return autoencoder_scores(codec.model, codec_scenes(plan), context).json(); });
 }
 
 }  // namespace safelight::app

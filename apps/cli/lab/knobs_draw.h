@@ -32,5 +32,7 @@ class KnobPainter {
 // Measured in a child process, so that no other model counts; call it before this process has computed anything, for a child gets
 // none of the threads. Throws what the child threw.
 Json measured_cost(const Subject& subject, const KnobPlan& plan, Context& context);
+// AutoencoderScores of codec_scenes() scenes, likewise in a child process.
+Json measured_codec(const Codec& codec, const KnobPlan& plan, Context& context);
 
 }  // namespace safelight::app

@@ -102,6 +102,36 @@ std::string section_text(const KnobSection& s, const std::vector<ScoredLine>& li
   return out + "\n" + values_table(s, lines) + changes_table(s, lines);
 }
 
+std::string spread(const Json& m) { return m.is_null() ? "–" : fmt::format("{} ({} to {})", number(m["mean"].get<double>()), number(m["low"].get<double>()), number(m["high"].get<double>())); }
+
+// What the latents themselves keep and cost: scenes through each autoencoder and back, without a denoiser.
+std::string codecs_text(const KnobPlan& plan, const CellFile& cells, const KnobRun& run) {
+  if (plan.codecs.empty()) return "";
+  std::string out = fmt::format("\n## Autoencoders: compact against rich latents\n\n{} scenes that training never showed, half of them with signs, through each autoencoder and back, one at a time; no denoiser takes part. "
+                                "Behind the slash stands the aliasing of the scenes themselves.\n\n"
+                                "| autoencoder | latent | colour values for each number | PSNR, dB | gradient difference | aliasing (pixels) | signs read exactly | encode, ms | decode, ms | peak memory (MB) |\n"
+                                "|---|---|---|---|---|---|---|---|---|---|\n",
+                                codec_scenes(plan));
+  for (const Codec& codec : plan.codecs) {
+    const Json* s = cells.find(codec_key(codec, plan, run.threads));
+    if (!s) continue;
+    const int side = (*s)["image_px"].get<int>() / (*s)["downscale"].get<int>();
+    const Json& signs = (*s)["signs_read"];
+    const std::string read = signs.is_null() ? "–" : fmt::format("{} of {}", signs["right"].get<int>(), signs["of"].get<int>());
+    out += fmt::format("| {} | {} x {} x {} | {} | {} | {} | {} / {} | {} | {} | {} | {} |\n", in_cell(codec.name), side, side, (*s)["latent_channels"].get<int>(), number((*s)["pixels_per_number"].get<double>()),
+                       spread((*s)["psnr_db"]), spread((*s)["gradient_difference"]), spread((*s)["aliasing_px"]), spread((*s)["aliasing_of_truth_px"]), read,
+                       spread((*s)["encode_ms"]), spread((*s)["decode_ms"]), number((*s)["peak_bytes"].get<double>() / 1e6));
+  }
+  return out;
+}
+
+Json codecs_json(const KnobPlan& plan, const CellFile& cells, const KnobRun& run) {
+  Json out = Json::array();
+  for (const Codec& codec : plan.codecs)
+    if (const Json* s = cells.find(codec_key(codec, plan, run.threads))) out.push_back({{"name", codec.name}, {"scores", *s}});
+  return out;
+}
+
 std::vector<std::string> unknown_words(const KnobPlan& plan, const CellFile& cells) {
   std::set<std::string> words;
   for (const KnobCell& cell : cells_of(plan))
@@ -176,6 +206,8 @@ Json write_knob_page(const std::filesystem::path& out, const KnobPlan& plan, con
     page += section_text(s, lines);
     json["sections"].push_back(section_json(s, lines, plan));
   }
+  page += codecs_text(plan, cells, run);
+  json["autoencoders"] = codecs_json(plan, cells, run);
   write_file_atomic(out / "knobs.json", json.dump(2) + "\n");
   write_file_atomic(out / "knobs.md", page + meanings(plan));
   for (const KnobSection& s : plan.sections)

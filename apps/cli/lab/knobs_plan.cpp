@@ -79,11 +79,22 @@ class Planner {
     plan_.world = world_of(model);
     add_subject(model.filename().empty() ? model.parent_path().filename().string() : model.filename().string(), model);
     for (const std::string& text : o.compare) {
-      const std::size_t equals = text.find('=');
-      if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
-        throw Error(ErrorCode::invalid_argument, "--compare '" + text + "': expected NAME=MODEL, for example rich=models/signs-rich");
-      add_subject(text.substr(0, equals), context_.engine().find_model(text.substr(equals + 1)));
+      const auto [name, compared] = named_model("--compare", text);
+      add_subject(name, compared);
     }
+    for (const std::string& text : o.autoencoders) {
+      const auto [name, codec] = named_model("--autoencoder", text);
+      if (!std::filesystem::is_directory(codec / "vae")) throw Error(ErrorCode::unsupported, "'" + codec.string() + "' has no autoencoder (vae)");
+      plan_.codecs.push_back({name, codec, fingerprint_of(codec)});
+    }
+  }
+
+  // "NAME=MODEL".
+  std::pair<std::string, std::filesystem::path> named_model(const std::string& option, const std::string& text) const {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
+      throw Error(ErrorCode::invalid_argument, option + " '" + text + "': expected NAME=MODEL, for example rich=models/signs-rich");
+    return {text.substr(0, equals), context_.engine().find_model(text.substr(equals + 1))};
   }
 
   void find_tasks() {

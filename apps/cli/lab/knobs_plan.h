@@ -24,6 +24,7 @@ struct KnobOptions {
   std::vector<std::string> compare;           // NAME=MODEL
   std::string upscaler;                       // empty: none
   int factor = 0;                             // of the upscaler; 0: of one pass
+  std::vector<std::string> autoencoders;      // NAME=MODEL
 };
 
 // A model, with an upscaler behind it or not.
@@ -32,6 +33,13 @@ struct Subject {
   std::filesystem::path model, upscaler;      // upscaler: empty where there is none
   std::string fingerprint;                    // of the files of both: what they were is stored with what they made
   Recommended recommended;                    // known after unify_settings
+};
+
+// An autoencoder that is measured by itself.
+struct Codec {
+  std::string name;
+  std::filesystem::path model;
+  std::string fingerprint;
 };
 
 struct Setting {
@@ -64,6 +72,7 @@ struct KnobPlan {
   KnobOptions options;
   SceneOptions world;                         // of the first model; all others must know the same
   std::vector<Subject> subjects;              // the model, its upscaled pictures, then the compared ones likewise
+  std::vector<Codec> codecs;
   std::vector<KnobSection> sections;
 };
 

@@ -87,6 +87,12 @@ void write_scene_tokenizer(const std::filesystem::path& directory, const Recipe&
                                    .max_length = static_cast<int>(recipe.text_length)});
 }
 
+Json index_without_painter(const std::string& class_name) {
+  Json index = {{"_class_name", class_name}};
+  for (const char* part : {"unet", "text_encoder", "tokenizer", "safety_checker", "feature_extractor", "image_encoder", "requires_safety_checker"}) index[part] = nullptr;
+  return index;
+}
+
 void export_model_frame(const std::filesystem::path& directory, const Recipe& recipe, const TrainOptions& options, const FrameAdditions& more) {
   Json index = {{"_class_name", "StableDiffusionPipeline"},
                 {"_diffusers_version", "0.30.3"},

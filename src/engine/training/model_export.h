@@ -18,6 +18,9 @@ struct FrameAdditions {
   Json safelight = Json::object(), training = Json::object();
 };
 
+// The members of model_index.json for a model that paints nothing from a prompt: of a text-to-image model's parts only the autoencoder stays.
+Json index_without_painter(const std::string& class_name);
+
 // model_index.json (of a text-to-image model, unless `more` says otherwise), the recipe's schedulers, safelight.json (recommended setting, world), recipe.toml and training.json: seed, revision,
 // hardware, and for every stage its samples, seconds and curves, read from the log of `options.out`.
 void export_model_frame(const std::filesystem::path& directory, const Recipe& recipe, const TrainOptions& options, const FrameAdditions& more = {});

@@ -106,6 +106,7 @@ bool train_on_scenes(const Recipe& recipe, const TrainOptions& options, const st
   if (denoises || stages.contains("autoencoder")) {
     done = autoencoder.run(deadline, stages.contains("autoencoder") || finished_before("autoencoder"));
     report.samples["autoencoder"] = autoencoder.samples();
+    if (done && !denoises) autoencoder.export_alone();
   }
   if (done && (denoises || stages.contains("text"))) {
     TextModel text(recipe, options);

@@ -131,6 +131,12 @@ void AutoencoderStage::export_weights() const {
   export_component(options_.out / "model" / "vae", "diffusion_pytorch_model.safetensors", config, parameters_, values, at::kHalf);
 }
 
+void AutoencoderStage::export_alone() const {
+  Recipe alone = recipe_;
+  alone.scheduler = alone.low_res_scheduler = nullptr;
+  export_model_frame(options_.out / "model", alone, options_, {.index = index_without_painter("AutoencoderKL")});
+}
+
 at::Tensor AutoencoderStage::encode(const at::Tensor& pixels) const {
   at::NoGradGuard no_grad;
   return model_->encode(pixels, {}).mean * scaling_;

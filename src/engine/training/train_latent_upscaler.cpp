@@ -83,11 +83,10 @@ bool LatentUpscalerStage::run(Deadline deadline) {
 void LatentUpscalerStage::export_weights(const AdamW& optimiser) const {
   const auto model = options_.out / "model";
   export_component(model / "latent_upscaler", "diffusion_pytorch_model.safetensors", recipe_.latent_transformer, parameters_, optimiser.average(), at::kHalf);
-  const Json none;
+  Json index = index_without_painter("LatentUpscalePipeline");
+  index["latent_upscaler"] = {"safelight", "LatentTransformerUpscaler"};
   export_model_frame(model, recipe_, options_,
-                     {.index = {{"_class_name", "LatentUpscalePipeline"}, {"latent_upscaler", {"safelight", "LatentTransformerUpscaler"}}, {"unet", none},
-                                {"text_encoder", none}, {"tokenizer", none}, {"safety_checker", none}, {"feature_extractor", none}, {"image_encoder", none},
-                                {"requires_safety_checker", none}},
+                     {.index = index,
                       .safelight = {{"upscaler", {{"kind", "latent"}, {"factor", 2}, {"low_px", recipe_.image_px},
                                                   {"autoencoder", autoencoder_.weights_hash()}}}}});
 }

@@ -28,6 +28,8 @@ class AutoencoderStage {
   // Trains what is left where `trains`; else takes the weights as given. Returns true when finished.
   bool run(Deadline deadline, bool trains);
   int64_t samples() const { return samples_; }
+  // Makes the exported weights a model of their own: an autoencoder without a denoiser.
+  void export_alone() const;
   // Mean of the encoder, times the scaling factor, without gradients. Uses the averaged weights. [N,3,H,W] -> [N,C,h,w]
   at::Tensor encode(const at::Tensor& pixels) const;
 

@@ -214,6 +214,22 @@ TEST_F(Training, TextEncodersShareADenoiser) {
   EXPECT_THROW(train(own, onward), Error);
 }
 
+TEST_F(Training, AnAutoencoderAloneIsAModel) {
+  TrainOptions options = into("alone");
+  options.stages = "autoencoder";
+  ASSERT_TRUE(train(recipe(), options).finished);
+  const Json index = Json::parse(bytes("alone", "model_index.json"));
+  EXPECT_EQ(index.at("_class_name"), "AutoencoderKL");
+  EXPECT_FALSE(index.contains("unet"));
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "alone" / "model" / "scheduler"));
+  EXPECT_EQ(Json::parse(bytes("alone", "safelight.json")).at("image_px"), 32);
+  EXPECT_EQ(Json::parse(bytes("alone", "training.json")).at("stages").at("autoencoder").at("samples"), 24);
+  TrainOptions onward = into("whole");
+  onward.from = directory_ / "alone" / "model";
+  onward.stages = "denoiser";
+  EXPECT_THROW(train(recipe(), onward), Error);   // it lends no text encoder
+}
+
 // Another mixture of scenes does not change the scale of latents that a denoiser has learnt.
 TEST_F(Training, AGivenAutoencoderKeepsItsScale) {
   train(recipe(), into("first"));
