@@ -170,11 +170,11 @@ void tell_serving(const Json& j) {
 }
 
 void tell_points(const Json& j) {
-  print_line(fmt::format("{:<12} {:<14} {:>6} {:>9} {:>12} {:>10} {:>22} {:>16}", "point", "model", "steps", "guidance", "pixels", "ms", "lowest .. highest", "pictures an hour"));
+  print_line(fmt::format("{:<12} {:<14} {:>6} {:>9} {:>12} {:>10} {:>22} {:>8} {:>16}", "point", "model", "steps", "guidance", "pixels", "ms", "lowest .. highest", "at once", "pictures an hour"));
   for (const Json& p : j["points"])
-    print_line(fmt::format("{:<12} {:<14} {:>6} {:>9.3g} {:>12} {:>10.1f} {:>10.1f} .. {:>8.1f} {:>16.0f}", p["name"].get<std::string>(), p["model"].get<std::string>(), p["steps"].get<int>(), p["guidance"].get<double>(),
+    print_line(fmt::format("{:<12} {:<14} {:>6} {:>9.3g} {:>12} {:>10.1f} {:>10.1f} .. {:>8.1f} {:>8} {:>16.0f}", p["name"].get<std::string>(), p["model"].get<std::string>(), p["steps"].get<int>(), p["guidance"].get<double>(),
                            fmt::format("{} x {}", p["width"].get<int>(), p["height"].get<int>()), p["ms"]["median"].get<double>(), p["ms"]["low"].get<double>(), p["ms"]["high"].get<double>(),
-                           p["images_per_hour"].get<double>()));
+                           p["at_once"].get<int>(), p["images_per_hour"].get<double>()));
 }
 
 int bench_whole(const Arguments& a, const Common& common, const ModelBencher& model) {
@@ -209,7 +209,7 @@ Command lab_bench(CLI::App& parent, const Common& common, ModelBencher model) {
   c->add_option("--batch", a->batch, "pictures at a time")->check(CLI::Range(1, 64));
   c->add_option("--dtype", a->dtype, "float32 or bfloat16; without it bfloat16 where the processor multiplies it");
   c->add_option("--page", a->page, "write a Markdown page: where the time goes, beside the same layers by the library's plain calls")->excludes(named);
-  c->add_option("--points", a->serving.points, "pictures an hour of operating points: NAME=MODEL, or NAME=MODEL+UPSCALER for a cascade, comma separated")->delimiter(',')->excludes(named);
+  c->add_option("--points", a->serving.points, "pictures an hour of operating points, drawn as generate --from does: NAME=MODEL, or NAME=MODEL+UPSCALER for a cascade, comma separated")->delimiter(',')->excludes(named);
   CLI::Option* rounds = c->add_option("--rounds", a->rounds, "measurements of everything, interleaved; without it 5, or 2 with --serve")->check(CLI::Range(1, 1000));
   c->add_flag("--serve", a->serving.serve, "with --model: pictures that arrive by chance, one by one against step-level batching")->needs(named);
   c->add_option("--loads", a->serving.loads, "of --serve: offered loads, in what serving one by one sustains")->delimiter(',')->check(CLI::Range(0.01, 100.0));

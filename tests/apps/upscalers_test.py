@@ -106,8 +106,8 @@ class Upscalers(unittest.TestCase):
     def setUpClass(cls):
         cls.temporary = tempfile.TemporaryDirectory()
         cls.root = pathlib.Path(cls.temporary.name)
-        base = cls.trained("base", BASE, None)
-        cls.latent, cls.cascade = cls.trained("latent", LATENT, base), cls.trained("cascade", CASCADE, base)
+        cls.base = cls.trained("base", BASE, None)
+        cls.latent, cls.cascade = cls.trained("latent", LATENT, cls.base), cls.trained("cascade", CASCADE, cls.base)
 
     @classmethod
     def tearDownClass(cls):
@@ -119,9 +119,9 @@ class Upscalers(unittest.TestCase):
         return subprocess.run([BINARY, *map(str, arguments)], env=env, capture_output=True, text=True, timeout=300, check=False)
 
     @classmethod
-    def trained(cls, name, recipe, start):
+    def trained(cls, name, recipe, start, *options):
         (cls.root / f"{name}.toml").write_text(recipe)
-        done = cls.run_program("lab", "train", cls.root / f"{name}.toml", "--out", cls.root / name, "--threads", 1, *(["--from", start] if start else []))
+        done = cls.run_program("lab", "train", cls.root / f"{name}.toml", "--out", cls.root / name, "--threads", 1, *(["--from", start] if start else []), *options)
         assert done.returncode == 0 and "finished" in done.stdout, done.stderr
         return cls.root / name / "model"
 
@@ -165,6 +165,32 @@ class Upscalers(unittest.TestCase):
         run = pathlib.Path(json.loads(done.stdout)["run"])
         size = [int.from_bytes((run / "image-0.png").read_bytes()[at:at + 4], "big") for at in (16, 20)]
         self.assertEqual(size, [128, 128])
+
+    def test_an_autoencoder_alone_is_trained_scored_and_has_a_card(self):
+        alone = self.trained("alone", BASE, None, "--stages", "autoencoder")
+        self.assertFalse((alone / "unet").exists())
+        out = self.root / "autoencoder-scores"
+        done = self.run_program("--json", "lab", "eval", alone, "--count", 4, "--out", out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        board = json.loads(done.stdout)
+        self.assertTrue(board["finished"])
+        self.assertEqual(board["psnr_db"]["of"], 4)
+        self.assertEqual(json.loads((out / "board.json").read_text())["psnr_db"], board["psnr_db"])
+        # The same weights behind a denoiser give the same pictures.
+        whole = json.loads(self.run_program("--json", "lab", "eval", self.base, "--autoencoder", "--count", 4).stdout)
+        self.assertEqual(whole["psnr_db"], board["psnr_db"])
+        card = self.run_program("lab", "card", alone, "--scores", out)
+        self.assertEqual(card.returncode, 0, card.stderr)
+        self.assertIn(f"{board['psnr_db']['mean']:.2f}", (alone / "README.md").read_text())
+        page = self.root / "knobs"
+        done = self.run_program("--json", "lab", "knobs", "signs-nano", "--out", page, "--count", 1, "--seeds", 1, "--tasks", "single", "--guidance", "2", "--steps", "2",
+                                "--low-guidance", "1", "--many-steps", "2", "--autoencoder", f"tiny={alone}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([a["name"] for a in json.loads(done.stdout)["autoencoders"]], ["tiny"])
+        self.assertIn("| tiny |", (page / "knobs.md").read_text())
+        self.assertIn("paints nothing", self.run_program("generate", "a red circle", "--model", alone).stderr)
+        self.assertIn("--steps is for models that paint", self.refusal(alone, "--steps", 3))
+        self.assertIn("has no autoencoder", self.run_program("lab", "knobs", "signs-nano", "--out", page, "--autoencoder", f"none={self.root}").stderr)
 
     def test_options_that_say_nothing_about_a_model_are_refused(self):
         self.assertIn("--tasks is for models that paint", self.refusal(self.latent, "--tasks", "single"))
