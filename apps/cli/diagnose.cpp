@@ -3,7 +3,7 @@
 #include "apps/cli/context.h"
 #include "apps/cli/diagnose_picture.h"
 #include "apps/cli/known_failures.h"
-#include "apps/cli/region.h"
+#include "apps/console/region.h"
 #include "bridge/diagnosis.h"
 #include "common/api/json.h"
 #include "insight/diagnosis/symptoms.h"

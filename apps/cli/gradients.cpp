@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "apps/cli/context.h"
-#include "apps/cli/region.h"
+#include "apps/console/region.h"
 #include "apps/console/page.h"
 #include "bridge/diagnosis.h"
 #include "common/api/json.h"

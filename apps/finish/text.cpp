@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <numbers>
 
+#include "apps/console/region.h"
 #include "apps/finish/commands.h"
 #include "apps/finish/picture_file.h"
 #include "common/base/error.h"
@@ -86,13 +86,6 @@ int check(const Arguments& a, bool json) {
   return 0;
 }
 
-Box region_named(const std::string& text) {
-  Box b;
-  char rest = 0;
-  if (std::sscanf(text.c_str(), "%d,%d,%d,%d%c", &b.x, &b.y, &b.width, &b.height, &rest) != 4) throw Error(ErrorCode::invalid_argument, "the region '" + text + "' is not x,y,width,height in pixels");
-  return b;
-}
-
 Json fix_json(const TextFix& f) {
   Json out = {{"expected", f.expected}, {"read_before", f.read_before}, {"read_after", f.read_after}, {"cer_before", f.cer_before}, {"cer_after", f.cer_after},
               {"changed", f.changed}, {"exact", f.cer_after == 0}, {"reason", f.reason}};
@@ -106,7 +99,10 @@ Json fix_json(const TextFix& f) {
 int fix(const Arguments& a, bool json) {
   const FixLimit limit = fix_limit_named(a.limit);
   std::vector<Box> regions;
-  for (const std::string& r : a.regions) regions.push_back(region_named(r));
+  for (const std::string& told : a.regions) {
+    const PixelRegion r = region_of(told);
+    regions.push_back({r.x, r.y, r.width, r.height});
+  }
   if (!regions.empty() && !a.plan_ahead) throw Error(ErrorCode::invalid_argument, "--region belongs to --plan-ahead; a repair writes where the wrong text stands");
   Opened o = open(a);
   TextReader reader;

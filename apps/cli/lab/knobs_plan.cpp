@@ -77,7 +77,7 @@ class Planner {
     }
     const auto model = context_.engine().find_model(o.model);
     plan_.world = world_of(model);
-    add_subject(model.filename().empty() ? model.parent_path().filename().string() : model.filename().string(), model);
+    add_subject(model.filename().string(), model);
     for (const std::string& text : o.compare) {
       const auto [name, compared] = named_model("--compare", text);
       add_subject(name, compared);

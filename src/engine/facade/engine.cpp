@@ -87,7 +87,10 @@ std::vector<std::filesystem::path> Engine::list_models() const {
 
 std::filesystem::path Engine::find_model(const std::string& name) const {
   const std::string wanted = name.empty() ? settings_.default_model : name;
-  if (wanted.find('/') != std::string::npos || std::filesystem::exists(std::filesystem::path(wanted) / "model_index.json")) return wanted;
+  if (wanted.find('/') != std::string::npos || std::filesystem::exists(std::filesystem::path(wanted) / "model_index.json")) {
+    const std::filesystem::path path = wanted;
+    return path.has_filename() ? path : path.parent_path();   // "models/mine/" is named as "models/mine" is
+  }
   std::string known;
   for (const auto& model : list_models()) {
     if (model.filename() == wanted) return model;

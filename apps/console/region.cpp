@@ -1,4 +1,4 @@
-#include "apps/cli/region.h"
+#include "apps/console/region.h"
 
 #include <cstdio>
 
