@@ -13,6 +13,7 @@
 #include "common/base/memory.h"
 #include "common/base/side_by_side.h"
 #include "engine/facade/thread_choice.h"
+#include "engine/tensor/faster_type.h"
 #include "insight/diagnosis/text.h"
 
 namespace safelight::app {
@@ -225,7 +226,8 @@ void add_model_options(CLI::App& c, GenerateRequest& r) {
   c.add_option_function<std::vector<std::string>>("--embedding", [&r](const std::vector<std::string>& v) { for (const auto& t : v) r.embeddings.push_back(embedding_of(t)); }, "textual inversion file, or WORD=FILE; may be repeated")->allow_extra_args(false);
   c.add_option("--vae", r.vae, "folder of another autoencoder, for example a tiny one");
   c.add_flag("--unpack", r.unpack, "GGUF: unpack when loading instead of at every use: faster, larger");
-  c.add_option("--dtype", r.dtype, "float32 or bfloat16");
+  c.add_option_function<std::string>("--dtype", [&r](const std::string& v) { r.dtype = v == "auto" ? (faster_type() == at::kBFloat16 ? "bfloat16" : "float32") : v; },
+                                     "float32, bfloat16, or auto: what this processor is faster in, as measured; without it float32");
 }
 
 void add_text_options(CLI::App& c, GenerateRequest& r) {

@@ -15,6 +15,7 @@
 #include "common/base/io.h"
 #include "common/base/memory.h"
 #include "common/base/processors.h"
+#include "engine/tensor/faster_type.h"
 #include "engine/tensor/flash_attention.h"
 #include "engine/tensor/plain.h"
 #include "engine/tensor/threads.h"
@@ -31,10 +32,8 @@ struct Arguments {
 
 constexpr int kUsualSize_px = 512;
 
-bool has_bf16() { const auto kernels = flash_kernels(); return std::find(kernels.begin(), kernels.end(), "avx512-bf16") != kernels.end(); }
-
 at::ScalarType dtype_of(const std::string& name) {
-  if (name.empty()) return has_bf16() ? at::kBFloat16 : at::kFloat;
+  if (name.empty()) return faster_type();
   if (name == "float32") return at::kFloat;
   if (name == "bfloat16" || name == "bf16") return at::kBFloat16;
   throw Error(ErrorCode::invalid_argument, "--dtype '" + name + "' is unknown; known: float32, bfloat16 (bf16)");
@@ -83,10 +82,10 @@ void tell(const Json& j) {
 
 int bench(const Arguments& a, const Common& common) {
   at::NoGradGuard no_grad;
+  set_compute_threads(a.threads > 0 ? a.threads : processors());
   const BenchArchitecture& architecture = bench_architecture(a.architecture);
   const BenchShape wanted{.size_px = a.size > 0 ? a.size : kUsualSize_px, .batch = a.batch, .dtype = dtype_of(a.dtype), .share_weights = std::string(architecture.name) == "flux"};
   if (wanted.size_px % 64 != 0) throw Error(ErrorCode::invalid_argument, "--size " + std::to_string(wanted.size_px) + " is not a multiple of 64");
-  set_compute_threads(a.threads > 0 ? a.threads : processors());
   note("making the weights");
   const BenchModel model = architecture.build(wanted);
   BenchModel plain;
@@ -207,7 +206,7 @@ Command lab_bench(CLI::App& parent, const Common& common, ModelBencher model) {
   c->add_option("--architecture", a->architecture, "shapes of a published model with random weights: sd15, sdxl, sd3, flux")->excludes(named);
   c->add_option("--size", a->size, "pixels of a side; without it 512, or the model's own")->check(CLI::Range(64, 4096));
   c->add_option("--batch", a->batch, "pictures at a time")->check(CLI::Range(1, 64));
-  c->add_option("--dtype", a->dtype, "float32 or bfloat16; without it bfloat16 where the processor multiplies it");
+  c->add_option("--dtype", a->dtype, "float32 or bfloat16; without it what the processor is faster in, as measured; of --model and --points float32");
   c->add_option("--page", a->page, "write a Markdown page: where the time goes, beside the same layers by the library's plain calls")->excludes(named);
   c->add_option("--points", a->serving.points, "pictures an hour of operating points, drawn as generate --from does: NAME=MODEL, or NAME=MODEL+UPSCALER for a cascade, comma separated")->delimiter(',')->excludes(named);
   CLI::Option* rounds = c->add_option("--rounds", a->rounds, "measurements of everything, interleaved; without it 5, or 2 with --serve")->check(CLI::Range(1, 1000));

@@ -140,6 +140,12 @@ class CommandLine(CommandLineTest):
         again = json.loads(self.run_it("generate", "--from", str(file), "--out", str(out), "--steps", "4", "--json", status=1))
         self.assertEqual([r.get("skipped") for r in again["runs"]], ["already finished"] * 2 + [None] * 2 + ["already finished"] * 2)
 
+    def test_the_arithmetic_may_be_left_to_the_machine(self):
+        run = self.generate("--dtype", "auto", "--steps", "2")
+        dtype = run["resolved"]["dtype"]
+        self.assertIn(dtype, ("float32", "bfloat16"))
+        self.assertEqual(json.loads((pathlib.Path(run["run"]) / "run.json").read_text())["request"]["dtype"], dtype)   # a replay needs no measurement
+
     def test_a_missing_component_is_named(self):
         model = self.damaged_model(lambda m: shutil.rmtree(m / "vae"))
         done = subprocess.run([BINARY, "generate", PROMPT, "--model", model], env=self.env, capture_output=True, timeout=60)

@@ -33,26 +33,14 @@ class KnobProgress {
 
 // Before anything is computed here, as its child processes need.
 void measure_costs(const KnobPlan& plan, CellFile& cells, Context& context, KnobProgress& progress) {
-  for (const Subject& s : plan.subjects) {
-    const Json key = cost_key(s, plan, context.threads);
-    if (cells.find(key)) {
-      progress.stored(1);
-      continue;
-    }
+  const auto once = [&](const Json& key, const std::string& what, const std::function<Json()>& measure) {
+    if (cells.find(key)) return progress.stored(1);
     if (stop_requested()) return;
-    cells.add(key, measured_cost(s, plan, context));
-    progress.made(1, "time and memory");
-  }
-  for (const Codec& codec : plan.codecs) {
-    const Json key = codec_key(codec, plan, context.threads);
-    if (cells.find(key)) {
-      progress.stored(1);
-      continue;
-    }
-    if (stop_requested()) return;
-    cells.add(key, measured_codec(codec, plan, context));
-    progress.made(1, "autoencoder " + codec.name);
-  }
+    cells.add(key, measure());
+    progress.made(1, what);
+  };
+  for (const Subject& s : plan.subjects) once(cost_key(s, plan, context.threads), "time and memory", [&] { return measured_cost(s, plan, context); });
+  for (const Codec& c : plan.codecs) once(codec_key(c, plan, context.threads), "autoencoder " + c.name, [&] { return measured_codec(c, plan, context); });
 }
 
 void measure_pictures(const KnobPlan& plan, CellFile& cells, Context& context, KnobProgress& progress) {
