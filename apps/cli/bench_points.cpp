@@ -34,7 +34,7 @@ Point point_of(const std::string& text, const ModelBench& wanted, Context& conte
   p.request.prompt = wanted.prompt;
   p.request.dtype = wanted.dtype.empty() ? "float32" : wanted.dtype;
   p.request.probes = "summary";
-  p.at_once = thread_choice(context.engine().open(p.request)->weight_bytes, context.threads).runs_at_once;
+  p.at_once = thread_choice(context.engine(), p.request).runs_at_once;
   if (plus == std::string::npos) return p;
   GenerateRequest enlarging;
   enlarging.model = text.substr(plus + 1);

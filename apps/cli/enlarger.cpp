@@ -5,6 +5,7 @@
 #include "common/base/error.h"
 #include "common/base/json_read.h"
 #include "common/base/processors.h"
+#include "engine/facade/thread_choice.h"
 #include "engine/tensor/threads.h"
 
 namespace safelight::app {
@@ -101,6 +102,10 @@ void choose_threads(Context& context, bool small) {
   context.engine();  // which sets what --threads says
   if (context.threads > 0) return;
   set_compute_threads(small ? 1 : processors());
+}
+
+void choose_threads_for(Context& context, std::uint64_t weight_bytes) {
+  choose_threads(context, thread_choice(weight_bytes, context.threads).of_a_run == 1);
 }
 
 Image filled_up(const Image& picture, int unit) {

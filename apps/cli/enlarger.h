@@ -70,6 +70,8 @@ std::unique_ptr<Enlarger> open_diffusion_enlarger(const GenerateRequest& request
 
 // libtorch's threads: as many as --threads says; else one for a small network, one per processor for others.
 void choose_threads(Context& context, bool small);
+// The same by thread_choice() of the weights' size, as runs of models choose.
+void choose_threads_for(Context& context, std::uint64_t weight_bytes);
 
 // The last column and row repeated until the sides are multiples of `unit`.
 Image filled_up(const Image& picture, int unit);

@@ -2,7 +2,9 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <mutex>
 #include <numeric>
+#include <utility>
 
 #include "apps/cli/enlarger.h"
 #include "apps/cli/tiled_parts.h"
@@ -18,7 +20,6 @@ constexpr int64_t kTile_px = 128;    // of the small picture, which the latent h
 constexpr int64_t kOverlap_px = 32;
 constexpr int64_t kGrid_px = 8;      // three halvings of a UNet
 constexpr int kRequestUnit_px = 8;
-constexpr std::uint64_t kSmallBytes = std::uint64_t{256} << 20;
 
 class DiffusionEnlarger final : public Enlarger {
  public:
@@ -41,9 +42,13 @@ class DiffusionEnlarger final : public Enlarger {
     if (o.progress) options.progress = [&](const RunProgress& p) { if (p.total > 0) o.progress(p.step, p.total); };
     const GenerateResult result = run(in_tiles(small, o), request, std::move(options));
     if (!at::isfinite(result.pixels).all().item<bool>()) throw Error(ErrorCode::non_finite, "'" + model_->directory.string() + "' gave numbers that are not finite; try other --steps or --seed");
-    settings_ = result.resolved;
-    for (const char* varying : {"prompt", "seed", "count", "probes", "picture", "width", "height"}) settings_.erase(varying);
-    settings_["noise_level"] = request.picture.noise_level;
+    Json settings = result.resolved;
+    for (const char* varying : {"prompt", "seed", "count", "probes", "picture", "width", "height"}) settings.erase(varying);
+    settings["noise_level"] = request.picture.noise_level;
+    {
+      const std::lock_guard lock(mutex_);
+      settings_ = std::move(settings);
+    }
     return like(small, cropped(result.images.at(0), {0, 0, small.width * factor(), small.height * factor()}));
   }
   Image seen(const Image& small) const override { return small; }
@@ -51,7 +56,10 @@ class DiffusionEnlarger final : public Enlarger {
     at::NoGradGuard no_grad;
     return image_of(model_->autoencoder->decode(model_->autoencoder->encode(tensor_of(picture), {}, {}), {})[0]);
   }
-  Json settings() const override { return settings_; }
+  Json settings() const override {
+    const std::lock_guard lock(mutex_);
+    return settings_;
+  }
 
  private:
   // Sides of what is drawn are multiples of 8 pixels.
@@ -69,6 +77,7 @@ class DiffusionEnlarger final : public Enlarger {
 
   GenerateRequest request_;
   std::shared_ptr<const Components> model_;
+  mutable std::mutex mutex_;                 // several pictures may be enlarged at once
   mutable Json settings_ = Json::object();   // of the last picture
 };
 
@@ -76,7 +85,7 @@ class DiffusionEnlarger final : public Enlarger {
 
 std::unique_ptr<Enlarger> open_diffusion_enlarger(const GenerateRequest& request, Context& context) {
   const std::shared_ptr<const Components> model = context.engine().open(request);
-  choose_threads(context, model->weight_bytes < kSmallBytes);
+  choose_threads_for(context, model->weight_bytes);
   return std::make_unique<DiffusionEnlarger>(request, model);
 }
 

@@ -144,7 +144,7 @@ Json generate_line(const Line& line, const Arguments& a, const Interventions& ch
 int lines_at_once(const Arguments& a, Context& context) {
   if (a.diagnose) return 1;   // its reruns close and reopen models
   try {
-    return thread_choice(context.engine().open(a.request)->weight_bytes, context.threads).runs_at_once;
+    return thread_choice(context.engine(), a.request).runs_at_once;
   } catch (const Error&) {
     return 1;   // said line by line
   }

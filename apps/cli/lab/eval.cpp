@@ -120,7 +120,7 @@ class Evaluation {
 
   int prompts_at_once() const {
     if (a_.attention || fixing_) return 1;   // both work on one picture at a time
-    return thread_choice(context_.engine().open(a_.request)->weight_bytes, context_.threads).runs_at_once;
+    return thread_choice(context_.engine(), a_.request).runs_at_once;
   }
 
   // Draws and judges as many seeds of a prompt as fit into one request; returns how many. Attention is stored for the first picture

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <vector>
 
+#include "apps/cli/enlarger.h"
 #include "apps/cli/lab/scene_pictures.h"
 #include "apps/lab/picture_grid.h"
 #include "common/base/error.h"
@@ -15,11 +16,9 @@
 #include "common/formats/png.h"
 #include "common/measure/edge_statistics.h"
 #include "common/measure/picture_difference.h"
-#include "engine/facade/thread_choice.h"
 #include "engine/families/model_files.h"
 #include "engine/families/parts.h"
 #include "engine/pipelines/pictures.h"
-#include "engine/tensor/threads.h"
 #include "engine/training/recipe.h"
 
 namespace safelight::app {
@@ -36,8 +35,7 @@ class Evaluation {
     const Json about = read_json(model / "safelight.json");
     if (!about.contains("image_px") || !about["image_px"].is_number_integer() || about["image_px"].get<int>() % autoencoder_.downscale() != 0)
       throw Error(ErrorCode::corrupt_file, "'" + (model / "safelight.json").string() + "': image_px must be a multiple of the autoencoder's factor, " + std::to_string(autoencoder_.downscale()));
-    context.engine();   // which sets what --threads says
-    set_compute_threads(thread_choice(autoencoder_.bytes(), context.threads).of_a_run);
+    choose_threads_for(context, autoencoder_.bytes());
     scores_.image_px = about["image_px"].get<int>();
     scores_.latent_channels = static_cast<int>(autoencoder_.latent_channels());
     scores_.downscale = static_cast<int>(autoencoder_.downscale());
@@ -92,8 +90,6 @@ class Evaluation {
   AutoencoderScores scores_;
   std::vector<Image> sheet_;   // scene, decoded, scene, ...
 };
-
-std::string shown(const Mean& m, int digits) { return m.of == 0 ? "-" : fmt::format("{:.{}f} +-{:.{}f}", m.value(), digits, m.half_width(), digits); }
 
 std::vector<std::string> table(const AutoencoderScores& s) {
   const auto [low, high] = s.read.interval();

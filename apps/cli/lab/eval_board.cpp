@@ -26,18 +26,19 @@ double student_t(int freedom) {
   return z + (z3 + z) / (4 * n) + (5 * z5 + 16 * z3 + 3 * z) / (96 * n * n);
 }
 
+std::string row(const std::string& name, const TaskScores& s) {
+  return fmt::format("{:<12}{:>8}  {:<19}{:<19}{:<19}{:<19}{}", name, s.right.of, shown(s.right), shown(s.right_seen), shown(s.right_held_out), shown(s.well_made), shown(s.attention, 2));
+}
+
+}  // namespace
+
 std::string shown(const Rate& r) {
   if (r.of == 0) return "-";
   const auto [low, high] = r.interval();
   return fmt::format("{:.3f} ({:.2f}-{:.2f})", static_cast<double>(r.right) / r.of, low, high);
 }
 
-std::string row(const std::string& name, const TaskScores& s) {
-  const std::string attention = s.attention.of > 0 ? fmt::format("{:.2f} +-{:.2f}", s.attention.value(), s.attention.half_width()) : "-";
-  return fmt::format("{:<12}{:>8}  {:<19}{:<19}{:<19}{:<19}{}", name, s.right.of, shown(s.right), shown(s.right_seen), shown(s.right_held_out), shown(s.well_made), attention);
-}
-
-}  // namespace
+std::string shown(const Mean& m, int digits) { return m.of == 0 ? "-" : fmt::format("{:.{}f} +-{:.{}f}", m.value(), digits, m.half_width(), digits); }
 
 std::pair<double, double> Rate::interval() const {
   const ShareInterval i = wilson_interval(right, of, kZ);

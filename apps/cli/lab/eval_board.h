@@ -32,6 +32,10 @@ struct Mean {
   Json json() const;
 };
 
+// For tables: the value and its interval, "-" where there is none.
+std::string shown(const Rate& rate);
+std::string shown(const Mean& mean, int digits);
+
 // One picture, looked at.
 struct Judged {
   EvalPrompt prompt;

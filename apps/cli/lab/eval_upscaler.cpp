@@ -63,14 +63,6 @@ bool shows_held_out(const SceneOptions& world) {
   return false;
 }
 
-std::string shown(const Mean& m, int digits) { return m.of == 0 ? "-" : fmt::format("{:.{}f} +-{:.{}f}", m.value(), digits, m.half_width(), digits); }
-
-std::string shown(const Rate& r) {
-  if (r.of == 0) return "-";
-  const auto [low, high] = r.interval();
-  return fmt::format("{:.3f} ({:.2f}-{:.2f}) of {}", static_cast<double>(r.right) / r.of, low, high, r.of);
-}
-
 class Evaluation {
  public:
   Evaluation(const UpscalerEvaluation& e, Context& context)
@@ -114,7 +106,7 @@ class Evaluation {
       for (int m = 0; m < kMethods; ++m) {
         const Scores& s = g.scores[static_cast<std::size_t>(m)];
         const char* method = kMethodNames[static_cast<std::size_t>(m)];
-        out.push_back(fmt::format("{:<10}{:<15}{:<18}{:<23}{}", g.name, method, shown(s.psnr, 2), shown(s.difference, 4), shown(s.read)));
+        out.push_back(fmt::format("{:<10}{:<15}{:<18}{:<23}{}", g.name, method, shown(s.psnr, 2), shown(s.difference, 4), s.read.of > 0 ? fmt::format("{} of {}", shown(s.read), s.read.of) : "-"));
       }
       out.push_back(fmt::format("{:<10}{:<15}{:<18}{}", g.name, "gain", shown(g.psnr_gain, 2), shown(g.difference_drop, 4)));
     }

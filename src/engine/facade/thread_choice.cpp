@@ -1,6 +1,7 @@
 #include "engine/facade/thread_choice.h"
 
 #include "common/base/processors.h"
+#include "engine/facade/engine.h"
 
 namespace safelight {
 namespace {
@@ -14,5 +15,7 @@ ThreadChoice thread_choice(std::uint64_t weight_bytes, int asked) {
   const int all = processors();
   return weight_bytes < kSmallModelBytes ? ThreadChoice{.of_a_run = 1, .runs_at_once = all} : ThreadChoice{.of_a_run = all, .runs_at_once = 1};
 }
+
+ThreadChoice thread_choice(Engine& engine, const GenerateRequest& request) { return thread_choice(engine.open(request)->weight_bytes, engine.settings().threads); }
 
 }  // namespace safelight

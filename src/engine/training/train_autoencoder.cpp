@@ -33,7 +33,8 @@ AutoencoderStage::AutoencoderStage(const Recipe& recipe, const TrainOptions& opt
   const auto given = options.from / "vae" / "diffusion_pytorch_model.safetensors";
   if (!options.from.empty()) {
     load_weights(parameters_, {given}, {});
-    scaling_ = read_json(options.from / "vae" / "config.json").at("scaling_factor").get<double>();
+    const auto file = options.from / "vae" / "config.json";
+    scaling_ = AutoencoderKlConfig::from_json(read_json(file), "'" + file.string() + "'").scaling_factor;
   }
   for (const Parameter& p : parameters_.all()) p.tensor.set_data(p.tensor.to(options.device));
 }
