@@ -40,6 +40,7 @@ Spread cost_of(const Level& level, const Level& none) {
 }  // namespace
 
 Json bench_model(Context& context, const ModelBench& wanted) {
+  if (!wanted.device.empty()) context.device = wanted.device;
   if (!wanted.points.empty()) return bench_points(context, wanted);
   if (wanted.serve) return bench_serving(context, wanted);
   GenerateRequest request;

@@ -12,6 +12,7 @@
 #include "common/base/error.h"
 #include "common/base/io.h"
 #include "common/formats/png.h"
+#include "engine/tensor/device.h"
 
 namespace safelight::app {
 namespace {
@@ -46,6 +47,7 @@ Engine& Context::engine() {
   settings.clip_vocabulary = SAFELIGHT_VOCABULARY;
   settings.cache_dir = cache_dir();
   settings.threads = threads;
+  settings.device = device_named(device);
   settings.read_picture = [](const std::filesystem::path& file) { return decode_png(read_file(file), "'" + file.string() + "'", nullptr, kMostPixels); };
   settings.encoder = [](const Image& image, const std::string& parameters) {
     PngText text;

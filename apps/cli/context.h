@@ -17,6 +17,7 @@ struct Context {
   Common common;
   std::filesystem::path runs_dir = "runs";   // --runs, or SAFELIGHT_RUNS
   int threads = 0;
+  std::string device = "cpu";
   Engine& engine();                          // made on first use
   // A path, or a run in runs_dir by its id; "latest", and "latest~N" for the Nth before it. Throws Error(not_found).
   std::filesystem::path find_run(const std::string& name) const;

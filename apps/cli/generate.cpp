@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <mutex>
+#include <set>
 #include <sstream>
 
 #include "apps/cli/context.h"
@@ -11,6 +12,7 @@
 #include "common/base/io.h"
 #include "common/base/json_read.h"
 #include "common/base/memory.h"
+#include "common/base/processors.h"
 #include "common/base/side_by_side.h"
 #include "engine/facade/thread_choice.h"
 #include "engine/tensor/faster_type.h"
@@ -140,17 +142,29 @@ Json generate_line(const Line& line, const Arguments& a, const Interventions& ch
   }
 }
 
-// How many lines are drawn at once; the model of the options tells, though a line may name another.
-int lines_at_once(const Arguments& a, Context& context) {
+// How many lines are drawn at once: as many as the largest of their models allows.
+int lines_at_once(const std::vector<Line>& lines, const Arguments& a, Context& context) {
   if (a.diagnose) return 1;   // its reruns close and reopen models
-  try {
-    return thread_choice(context.engine(), a.request).runs_at_once;
-  } catch (const Error&) {
-    return 1;   // said line by line
-  }
+  int most = processors();
+  std::set<std::string> asked;
+  for (const Line& line : lines) try {
+      const GenerateRequest request = request_of(line, a);
+      if (asked.insert(request.model).second) most = std::min(most, thread_choice(context.engine(), request).runs_at_once);
+    } catch (const Error&) {
+      // said when the line is drawn
+    }
+  return most;
+}
+
+// What is wrong with the options themselves is said once, before any line is drawn.
+void require_sound(const GenerateRequest& options) {
+  GenerateRequest any = options;
+  if (any.prompt.empty()) any.prompt = "any";
+  require_no(check(any), "request");
 }
 
 int generate_many(const Arguments& a, const Interventions& change, Context& context) {
+  require_sound(a.request);
   std::vector<Line> lines;
   std::istringstream in(read_file(a.from));
   int number = 0;
@@ -163,7 +177,7 @@ int generate_many(const Arguments& a, const Interventions& change, Context& cont
   std::vector<Json> results(lines.size());
   std::size_t done = 0, drawn = 0;
   int failed = 0;
-  side_by_side(lines.size(), lines_at_once(a, context), [&](std::size_t i) {
+  side_by_side(lines.size(), lines_at_once(lines, a, context), [&](std::size_t i) {
     Json result = generate_line(lines[i], a, change, context, base / fmt::format("{:05}", lines[i].number));
     const std::lock_guard lock(mutex);
     failed += result.contains("error") && !result.contains("verdict");
@@ -180,7 +194,8 @@ int generate_many(const Arguments& a, const Interventions& change, Context& cont
   return failed > 0 ? 1 : 0;
 }
 
-int generate(const Arguments& a, Context& context) {
+int generate(Arguments a, Context& context) {
+  if (a.request.dtype == "auto") a.request.dtype = context.engine().settings().device.is_cpu() && faster_type() == at::kFloat ? "float32" : "bfloat16";
   Interventions change;
   if (!a.interventions.empty()) {
     const bool file = a.interventions.front() != '{';
@@ -226,8 +241,7 @@ void add_model_options(CLI::App& c, GenerateRequest& r) {
   c.add_option_function<std::vector<std::string>>("--embedding", [&r](const std::vector<std::string>& v) { for (const auto& t : v) r.embeddings.push_back(embedding_of(t)); }, "textual inversion file, or WORD=FILE; may be repeated")->allow_extra_args(false);
   c.add_option("--vae", r.vae, "folder of another autoencoder, for example a tiny one");
   c.add_flag("--unpack", r.unpack, "GGUF: unpack when loading instead of at every use: faster, larger");
-  c.add_option_function<std::string>("--dtype", [&r](const std::string& v) { r.dtype = v == "auto" ? (faster_type() == at::kBFloat16 ? "bfloat16" : "float32") : v; },
-                                     "float32, bfloat16, or auto: what this processor is faster in, as measured; without it float32");
+  c.add_option("--dtype", r.dtype, "float32, bfloat16, or auto: what this processor is faster in, as measured, and bfloat16 on a GPU; without it float32");
 }
 
 void add_text_options(CLI::App& c, GenerateRequest& r) {

@@ -24,6 +24,7 @@ int run(int argc, char** argv) {
   parser.add_flag("--json", context.common.json, "one JSON object on standard output, everything else on standard error");
   parser.add_option("--runs", context.runs_dir, "directory that holds runs")->envname("SAFELIGHT_RUNS");
   parser.add_option("--threads", context.threads, "threads to compute with; 0: one for a small model, one per processor for others")->check(CLI::Range(0, 1024));
+  parser.add_option("--device", context.device, "where networks are computed: cpu, cuda or cuda:N; upscalers of one pass stay on the processor");
   std::vector<UpscalerEntry> enlarging = upscalers();
   for (UpscalerEntry& e : model_upscalers(context)) enlarging.push_back(std::move(e));
   const auto made_here = std::make_shared<LocalRuns>();

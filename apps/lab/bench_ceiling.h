@@ -7,13 +7,14 @@ namespace safelight::app {
 
 class Ceiling {
  public:
-  explicit Ceiling(at::ScalarType dtype);
+  Ceiling(at::ScalarType dtype, at::Device device);
   // One measurement each; FLOP/s, and bytes/s read and written.
-  double product() const;       // 2048 x 2048 by 2048 x 2048
-  double convolution() const;   // 3 x 3, 320 to 320 channels, 2 x 64 x 64
+  double product() const;       // of square matrices: sides of 2048, elsewhere than on the processor 8192
+  double convolution() const;   // 3 x 3, 320 to 320 channels, 64 x 64; pictures: 2, elsewhere 32
   double copy() const;          // 256 MiB
 
  private:
+  at::Device device_;
   at::Tensor a_, b_, x_, w_, from_, to_;
 };
 

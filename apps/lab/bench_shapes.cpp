@@ -37,6 +37,7 @@ void fill(const Parameters& parameters, const BenchShape& shape) {
         flat.narrow(0, at, n).copy_(block.narrow(0, 0, n));
       }
     }
+    t = t.to(shape.device);
     p.tensor.set_data(t);
     made[p.shape] = t;
   }
@@ -61,11 +62,14 @@ std::shared_ptr<const Built<Model, Config>> built(const Config& config, const Be
   return std::make_shared<const Built<Model, Config>>(config, shape, into);
 }
 
-at::Tensor noise(at::IntArrayRef sizes, const BenchShape& shape) { return at::randn(sizes, at::kFloat).to(shape.dtype); }
+at::Tensor noise(at::IntArrayRef sizes, const BenchShape& shape) { return at::randn(sizes, at::kFloat).to(shape.device, shape.dtype); }
+
+at::Tensor same(at::IntArrayRef sizes, double value, const BenchShape& shape) { return at::full(sizes, value, at::TensorOptions(at::kFloat).device(shape.device)); }
 
 void add_clip(BenchModel& m, const BenchShape& shape) {
   const auto text = built<ClipTextEncoder>(ClipTextConfig{}, shape, m);
-  m.stages.push_back({"text", [text] { text->model.forward(at::zeros({2, 77}, at::kLong), {}, {}); }});
+  const at::Tensor ids = at::zeros({2, 77}, at::TensorOptions(at::kLong).device(shape.device));
+  m.stages.push_back({"text", [text, ids] { text->model.forward(ids, {}, {}); }});
 }
 
 void add_decode(BenchModel& m, const BenchShape& shape, const AutoencoderKlConfig& config) {
@@ -81,10 +85,10 @@ BenchModel unet(const BenchShape& shape, const UnetConfig& config) {
   add_clip(m, shape);
   const auto net = built<Unet>(config, shape, m);
   const int64_t rows = 2 * shape.batch, side = shape.size_px / 8;
-  UnetInputs in{.sample = noise({rows, config.in_channels, side, side}, shape), .timesteps = at::full({rows}, 500.0f, at::kFloat), .text = noise({rows, 77, config.cross_attention_dim}, shape)};
+  UnetInputs in{.sample = noise({rows, config.in_channels, side, side}, shape), .timesteps = same({rows}, 500, shape), .text = noise({rows, 77, config.cross_attention_dim}, shape)};
   if (config.text_time_embedding) {
     in.pooled_text = noise({rows, config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim}, shape);
-    in.time_ids = at::full({rows, 6}, static_cast<double>(shape.size_px), at::kFloat);
+    in.time_ids = same({rows, 6}, static_cast<double>(shape.size_px), shape);
   }
   m.stages.push_back({"step", [net, in] { net->model.forward(in, {}); }});
   add_decode(m, shape, {});
@@ -117,8 +121,8 @@ BenchModel sd3(const BenchShape& shape) {
   const MmditConfig config;
   const auto net = built<Mmdit>(config, shape, m);
   const int64_t rows = 2 * shape.batch, side = shape.size_px / 8;
-  const at::Tensor x = noise({rows, config.in_channels, side, side}, shape), text = noise({rows, kT5Tokens, config.joint_attention_dim}, shape), pooled = noise({rows, config.pooled_projection_dim}, shape);
-  m.stages.push_back({"step", [=] { net->model.forward(x, at::full({rows}, 500.0f, at::kFloat), text, pooled, {}); }});
+  const at::Tensor x = noise({rows, config.in_channels, side, side}, shape), text = noise({rows, kT5Tokens, config.joint_attention_dim}, shape), pooled = noise({rows, config.pooled_projection_dim}, shape), timesteps = same({rows}, 500, shape);
+  m.stages.push_back({"step", [=] { net->model.forward(x, timesteps, text, pooled, {}); }});
   AutoencoderKlConfig vae;
   vae.latent_channels = 16;
   vae.use_quant_conv = vae.use_post_quant_conv = false;
@@ -131,7 +135,7 @@ BenchModel flux(const BenchShape& shape) {
   const FluxConfig config;
   const auto net = built<FluxTransformer>(config, shape, m);
   const int64_t side = shape.size_px / 16, tokens = 512;
-  FluxInputs in{.sample = noise({shape.batch, side * side, config.in_channels}, shape), .timesteps = at::full({shape.batch}, 0.5f, at::kFloat), .guidance = {},
+  FluxInputs in{.sample = noise({shape.batch, side * side, config.in_channels}, shape), .timesteps = same({shape.batch}, 0.5, shape), .guidance = {},
                 .text = noise({shape.batch, tokens, config.joint_attention_dim}, shape), .pooled = noise({shape.batch, config.pooled_projection_dim}, shape),
                 .text_ids = at::zeros({tokens, 3}, at::kFloat), .image_ids = patch_ids(side, side)};
   m.stages.push_back({"step", [net, in] { net->model.forward(in, {}); }});

@@ -21,6 +21,7 @@ struct BenchStage {
 struct BenchShape {
   int64_t size_px = 512, batch = 1;   // batch: pictures
   at::ScalarType dtype = at::kFloat;
+  at::Device device = at::kCPU;
   bool share_weights = false;         // parameters of one shape are one tensor: for models larger than the memory
   bool frozen = true;                 // weights may be packed, as those of an opened model
 };

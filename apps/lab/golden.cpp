@@ -170,7 +170,7 @@ void t5_case(Case& c) {
   const at::Tensor ids = c.want.at("in/input_ids");
   c.give("out/last_hidden_state", t.model.forward(ids, {}, {}));
   c.give("out/last_hidden_state_with_mask", t.model.forward(ids, c.want.at("in/attention_mask"), {}));
-  c.give("out/position_bias", t.model.position_bias(ids.size(1)));
+  c.give("out/position_bias", t.model.position_bias(ids.size(1), ids.device()));
 }
 
 void taesd_case(Case& c) {

@@ -11,6 +11,7 @@ namespace safelight::app {
 // Whole pictures of a model, as `lab bench --model` times them.
 struct ModelBench {
   std::string model, prompt, dtype;   // empty dtype: float32
+  std::string device;                 // empty: what the program was told
   int size_px = 0, batch = 1, steps = 0, rounds = 5;   // 0: the model's own
   std::vector<std::string> points;    // NAME=MODEL or NAME=MODEL+UPSCALER: pictures an hour of each, and nothing else
   bool serve = false;                 // pictures that arrive by chance, instead of one after the other

@@ -15,6 +15,7 @@
 #include "common/base/io.h"
 #include "common/base/memory.h"
 #include "common/base/processors.h"
+#include "engine/tensor/device.h"
 #include "engine/tensor/faster_type.h"
 #include "engine/tensor/flash_attention.h"
 #include "engine/tensor/plain.h"
@@ -25,27 +26,27 @@ namespace safelight::app {
 namespace {
 
 struct Arguments {
-  std::string architecture = "sd15", dtype, page, model, prompt = "a red circle left of a blue square";
+  std::string architecture = "sd15", dtype, device, page, model, prompt = "a red circle left of a blue square";
   int size = 0, batch = 1, steps = 0, rounds = 5, threads = 0;
   ModelBench serving;   // its settings for --serve
 };
 
 constexpr int kUsualSize_px = 512;
 
-at::ScalarType dtype_of(const std::string& name) {
-  if (name.empty()) return faster_type();
+at::ScalarType dtype_of(const std::string& name, at::Device device) {
+  if (name.empty()) return device.is_cpu() ? faster_type() : at::kBFloat16;
   if (name == "float32") return at::kFloat;
   if (name == "bfloat16" || name == "bf16") return at::kBFloat16;
   throw Error(ErrorCode::invalid_argument, "--dtype '" + name + "' is unknown; known: float32, bfloat16 (bf16)");
 }
 
-// What is known of one stage after all rounds.
+// What is known of one stage after all rounds. Elsewhere than on the processor only the whole is timed: layers are begun there, and done later.
 struct Timed {
   std::vector<double> seconds;
   std::vector<WorkTally> tallies;
 };
 
-Json stage_json(const Timed& t, double ceiling) {
+Json stage_json(const Timed& t, double ceiling, bool by_kind) {
   const Spread s = spread_of(t.seconds);
   const double flops = t.tallies.front().all_flops();
   Json kinds = Json::object();
@@ -58,12 +59,13 @@ Json stage_json(const Timed& t, double ceiling) {
     if (share > 0) kinds[kWorkNames[k]] = {{"seconds", median}, {"flops", share}, {"calls", t.tallies.front().calls[k]}, {"ratio", share / median / ceiling}};
   }
   kinds["other"] = {{"seconds", std::max(0.0, s.median - inside)}};
+  if (!by_kind) kinds = Json::object();
   return {{"seconds", to_json(s)}, {"flops", flops}, {"ratio", flops / s.median / ceiling}, {"floor_seconds", flops / ceiling}, {"kinds", kinds}};
 }
 
 void tell(const Json& j) {
-  print_line(fmt::format("{} {} px, batch {}, {}, {} threads: {:.0f} million parameters, {:.2f} GB", j["architecture"].get<std::string>(), j["size"].get<int>(), j["batch"].get<int>(),
-                         j["dtype"].get<std::string>(), j["threads"].get<int>(), j["parameters"].get<double>() / 1e6, j["weight_bytes"].get<double>() / 1e9));
+  print_line(fmt::format("{} {} px, batch {}, {}, {}, {} threads: {:.0f} million parameters, {:.2f} GB", j["architecture"].get<std::string>(), j["size"].get<int>(), j["batch"].get<int>(),
+                         j["dtype"].get<std::string>(), j["device"].get<std::string>(), j["threads"].get<int>(), j["parameters"].get<double>() / 1e6, j["weight_bytes"].get<double>() / 1e9));
   const Json& c = j["ceiling"];
   print_line(fmt::format("ceiling  product {:.0f}, convolution {:.0f} GFLOP/s; copy {:.1f} GB/s", c["product"]["median"].get<double>() / 1e9, c["convolution"]["median"].get<double>() / 1e9,
                          c["copy"]["median"].get<double>() / 1e9));
@@ -84,7 +86,8 @@ int bench(const Arguments& a, const Common& common) {
   at::NoGradGuard no_grad;
   set_compute_threads(a.threads > 0 ? a.threads : processors());
   const BenchArchitecture& architecture = bench_architecture(a.architecture);
-  const BenchShape wanted{.size_px = a.size > 0 ? a.size : kUsualSize_px, .batch = a.batch, .dtype = dtype_of(a.dtype), .share_weights = std::string(architecture.name) == "flux"};
+  const at::Device device = device_named(a.device.empty() ? "cpu" : a.device);
+  const BenchShape wanted{.size_px = a.size > 0 ? a.size : kUsualSize_px, .batch = a.batch, .dtype = dtype_of(a.dtype, device), .device = device, .share_weights = std::string(architecture.name) == "flux"};
   if (wanted.size_px % 64 != 0) throw Error(ErrorCode::invalid_argument, "--size " + std::to_string(wanted.size_px) + " is not a multiple of 64");
   note("making the weights");
   const BenchModel model = architecture.build(wanted);
@@ -97,10 +100,12 @@ int bench(const Arguments& a, const Common& common) {
   const std::uint64_t before = peak_resident_bytes();
   std::map<std::string, Timed> timed, timed_plain;
   std::vector<double> products, convolutions, copies;
-  const auto time = [](const BenchStage& stage, std::map<std::string, Timed>* keep) {
+  const auto time = [&](const BenchStage& stage, std::map<std::string, Timed>* keep) {
     const WorkMeter meter;
+    wait_for(device);
     const auto start = std::chrono::steady_clock::now();
     stage.run();
+    wait_for(device);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (keep) (*keep)[stage.name].seconds.push_back(seconds), (*keep)[stage.name].tallies.push_back(meter.tally());
   };
@@ -113,7 +118,7 @@ int bench(const Arguments& a, const Common& common) {
   for (const BenchStage& stage : model.stages) time(stage, nullptr);   // the first call makes plans and touches memory
   const std::uint64_t peak = peak_resident_bytes();
   time_plain(nullptr);
-  const Ceiling ceiling(wanted.dtype);
+  const Ceiling ceiling(wanted.dtype, device);
   for (int round = 0; round < a.rounds; ++round) {   // interleaved, so that drift hits all alike
     const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     bar.show("timing", static_cast<double>(round) / a.rounds, spent / (round + 1) * (a.rounds - round), fmt::format("round {} of {},", round + 1, a.rounds));
@@ -125,14 +130,14 @@ int bench(const Arguments& a, const Common& common) {
   }
   const double most = std::max(spread_of(products).median, spread_of(convolutions).median);
   Json stages = Json::object();
-  for (const BenchStage& stage : model.stages) stages[stage.name] = stage_json(timed.at(stage.name), most);
-  Json out = {{"architecture", architecture.name}, {"size", wanted.size_px}, {"batch", a.batch}, {"dtype", wanted.dtype == at::kFloat ? "float32" : "bfloat16"}, {"threads", at::get_num_threads()},
+  for (const BenchStage& stage : model.stages) stages[stage.name] = stage_json(timed.at(stage.name), most, device.is_cpu());
+  Json out = {{"architecture", architecture.name}, {"size", wanted.size_px}, {"batch", a.batch}, {"dtype", wanted.dtype == at::kFloat ? "float32" : "bfloat16"}, {"device", device.str()}, {"threads", at::get_num_threads()},
                     {"rounds", a.rounds}, {"parameters", model.parameters}, {"weight_bytes", model.weight_bytes}, {"shared_weights", wanted.share_weights}, {"attention_kernels", flash_kernels()},
                     {"ceiling", {{"product", to_json(spread_of(products))}, {"convolution", to_json(spread_of(convolutions))}, {"copy", to_json(spread_of(copies))}}},
                     {"stages", stages}, {"loaded_bytes", before}, {"peak_bytes", peak}};
   if (!a.page.empty()) {
     out["plain_stages"] = Json::object();
-    for (const BenchStage& stage : plain.stages) out["plain_stages"][stage.name] = stage_json(timed_plain.at(stage.name), most);
+    for (const BenchStage& stage : plain.stages) out["plain_stages"][stage.name] = stage_json(timed_plain.at(stage.name), most, device.is_cpu());
     write_file_atomic(a.page, profile_page(out));
   }
   if (common.json) print_json(out);
@@ -182,6 +187,7 @@ int bench_whole(const Arguments& a, const Common& common, const ModelBencher& mo
   wanted.model = a.model;
   wanted.prompt = a.prompt;
   wanted.dtype = a.dtype == "bf16" ? "bfloat16" : a.dtype;
+  wanted.device = a.device;
   wanted.size_px = a.size;
   wanted.batch = a.batch;
   wanted.steps = a.steps;
@@ -206,7 +212,8 @@ Command lab_bench(CLI::App& parent, const Common& common, ModelBencher model) {
   c->add_option("--architecture", a->architecture, "shapes of a published model with random weights: sd15, sdxl, sd3, flux")->excludes(named);
   c->add_option("--size", a->size, "pixels of a side; without it 512, or the model's own")->check(CLI::Range(64, 4096));
   c->add_option("--batch", a->batch, "pictures at a time")->check(CLI::Range(1, 64));
-  c->add_option("--dtype", a->dtype, "float32 or bfloat16; without it what the processor is faster in, as measured; of --model and --points float32");
+  c->add_option("--dtype", a->dtype, "float32 or bfloat16; without it what the processor is faster in, as measured, and bfloat16 on a GPU; of --model and --points float32");
+  c->add_option("--device", a->device, "cpu, cuda or cuda:N; without it the processor");
   c->add_option("--page", a->page, "write a Markdown page: where the time goes, beside the same layers by the library's plain calls")->excludes(named);
   c->add_option("--points", a->serving.points, "pictures an hour of operating points, drawn as generate --from does: NAME=MODEL, or NAME=MODEL+UPSCALER for a cascade, comma separated")->delimiter(',')->excludes(named);
   CLI::Option* rounds = c->add_option("--rounds", a->rounds, "measurements of everything, interleaved; without it 5, or 2 with --serve")->check(CLI::Range(1, 1000));

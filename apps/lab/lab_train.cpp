@@ -5,6 +5,7 @@
 
 #include "apps/lab/lab.h"
 #include "common/base/processors.h"
+#include "engine/tensor/device.h"
 #include "engine/tensor/threads.h"
 #include "engine/training/train.h"
 
@@ -34,7 +35,7 @@ int train_command(const Arguments& a, const Common& common, const PictureEncoder
   options.from = a.from;
   options.stages = a.stages;
   for (const std::string& told : a.sharing) options.sharing.push_back(sharing_text(told));
-  options.device = a.device;
+  options.device = device_named(a.device).str();
   if (a.minutes > 0) options.minutes = a.minutes;
   options.revision = SAFELIGHT_REVISION;
   options.stop = stop_requested;

@@ -119,6 +119,7 @@ AssayRecord assay_one(Engine& healthy, const PlannedRun& planned, int counterfac
     state_truth(record, planned, injection.truth);
   }
   record.prompt = injection.request.prompt;
+  record.negative = injection.request.negative;
   Engine engine(with_fault(healthy.settings(), model->directory, injection));
   const auto run = scratch / "run";
   try {

@@ -2,7 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+#include <set>
+#include <utility>
+
 #include "engine/training/checker/eval_tasks.h"
+#include "engine/training/checker/scene_claims.h"
 #include "engine/training/scenes/captions.h"
 
 namespace safelight {
@@ -52,7 +57,17 @@ void task(GenerateRequest& r, const PromptSource& source, std::uint64_t, int num
 }
 void in_few_words(GenerateRequest& r, const PromptSource&, std::uint64_t, int) { r.prompt = terse(r.prompt); }
 void no_prompt(GenerateRequest& r, const PromptSource&, std::uint64_t, int) { r.prompt.clear(); }
-void with_negative(GenerateRequest& r, const PromptSource& source, std::uint64_t seed, int number) { r.negative = caption_of(source, seed + 2, number); }
+// Of other objects: a negative prompt that says what the prompt says is a fault of the request.
+void with_negative(GenerateRequest& r, const PromptSource& source, std::uint64_t seed, int number) {
+  const auto objects = [](const std::string& prompt) {
+    std::set<std::pair<std::optional<Shape>, std::optional<Colour>>> out;
+    for (const ObjectClaim& o : parse_prompt(prompt).objects) out.insert({o.shape, o.colour});
+    return out;
+  };
+  PromptSource others = source;
+  others.fits = [&, own = objects(r.prompt)](const std::string& text) { return (!source.fits || source.fits(text)) && objects(text) != own; };
+  r.negative = caption_of(others, seed + 2, number);
+}
 void more_steps(GenerateRequest& r, const PromptSource&, std::uint64_t, int) { r.steps = 40; }
 
 struct CleanKind {

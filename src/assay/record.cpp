@@ -37,6 +37,7 @@ void fields(V& v, AssayRecord& r) {
   v("module", r.module);
   v("step", r.step);
   v("prompt", r.prompt);
+  v("negative", r.negative);
   v("refused", r.refused);
   v("pixel_change", r.pixel_change);
   v("right_before", r.right_before);

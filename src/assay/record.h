@@ -37,7 +37,7 @@ struct AssayRecord {
   std::string subsystem, trigger, stage, module;
   std::vector<std::string> also, causes;
   int step = -1;                   // first step at which the fault acts; -1: it belongs to no step
-  std::string prompt;
+  std::string prompt, negative;
   std::string refused;             // why the run did not start or broke off; empty: it finished
   // What the referee saw, which no verdict did.
   double pixel_change = -1;        // mean absolute difference from the same run without the fault, 0..255; -1: sizes differ, or no picture

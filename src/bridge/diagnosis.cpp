@@ -161,6 +161,8 @@ std::vector<std::vector<double>> channel_derivatives(const Autoencoder& autoenco
 }
 
 constexpr int kFitRuns = 40, kEditRuns = 100, kDerivativeRuns = 20;
+// People write negative prompts, and guidance away from words is stronger than away from none: bands that never saw one would call them burnt.
+constexpr int kNegativeEvery = 10, kNegativeFrom = 7;   // every tenth run; the prompt of the seventh run after it
 
 // The first is asked at the recommended setting, with and without cross-attention; the others, for their words, in few steps.
 std::vector<KnownAnswer> record_known_answers(Engine& engine, const GenerateRequest& base, const std::filesystem::path& scratch, const std::vector<std::string>& prompts) {
@@ -212,6 +214,7 @@ Baseline calibrate(Engine& engine, const std::string& model, const std::filesyst
     GenerateRequest request = base;
     request.prompt = prompts[static_cast<std::size_t>(i) % prompts.size()];
     request.seed = 9'000 + static_cast<std::uint64_t>(i);
+    if (i % kNegativeEvery == kNegativeEvery - 1) request.negative = prompts[static_cast<std::size_t>(i + kNegativeFrom) % prompts.size()];
     const auto directory = scratch / std::to_string(i);
     std::filesystem::remove_all(directory);
     engine.generate(request, {}, directory, {});

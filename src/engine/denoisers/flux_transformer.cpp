@@ -108,7 +108,7 @@ std::vector<std::string> FluxTransformer::block_names() const {
 }
 
 // Angles in float64: in half precision neighbouring positions would fall together.
-FluxTransformer::Rotation FluxTransformer::rotation(const at::Tensor& ids) const {
+FluxTransformer::Rotation FluxTransformer::rotation(const at::Tensor& ids, at::Device device) const {
   std::vector<at::Tensor> angles;
   for (std::size_t axis = 0; axis < config_.axes.size(); ++axis) {
     const int64_t dim = config_.axes[axis];
@@ -116,7 +116,7 @@ FluxTransformer::Rotation FluxTransformer::rotation(const at::Tensor& ids) const
     angles.push_back(ids.select(1, static_cast<int64_t>(axis)).to(at::kDouble).unsqueeze(1) * omega.unsqueeze(0));
   }
   const at::Tensor all = at::cat(angles, 1).unsqueeze(0).unsqueeze(0);
-  return {all.cos().to(at::kFloat), all.sin().to(at::kFloat)};
+  return {all.cos().to(device, at::kFloat), all.sin().to(device, at::kFloat)};
 }
 
 at::Tensor FluxTransformer::rotated(const at::Tensor& x, const Rotation& r) {
@@ -149,7 +149,7 @@ at::Tensor FluxTransformer::forward(const FluxInputs& in, const ForwardHooks& ho
   }
   embedding = embedding + pooled_(in.pooled);
   at::Tensor image = image_in_(in.sample), text = text_in_(in.text);
-  const Rotation r = rotation(at::cat({in.text_ids, in.image_ids}, 0));
+  const Rotation r = rotation(at::cat({in.text_ids, in.image_ids}, 0), in.sample.device());
   return out_(norm_out_(through_blocks(image, text, embedding, r, hooks), embedding));
 }
 

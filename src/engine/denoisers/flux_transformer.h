@@ -61,7 +61,7 @@ class FluxTransformer {
   };
   // All blocks; returns the picture's tokens.
   at::Tensor through_blocks(const at::Tensor& image, at::Tensor text, const at::Tensor& embedding, const Rotation& r, const ForwardHooks& hooks) const;
-  Rotation rotation(const at::Tensor& ids) const;
+  Rotation rotation(const at::Tensor& ids, at::Device device) const;
   static at::Tensor rotated(const at::Tensor& x, const Rotation& r);
 
   FluxConfig config_;

@@ -116,8 +116,8 @@ std::shared_ptr<const Components> Engine::open(const GenerateRequest& request) {
   const std::lock_guard lock(mutex_);
   auto& slot = open_[key];
   if (slot) return slot;
-  Components c = open_model(path, {.dtype = request.dtype, .without = {}, .vocabulary = settings_.clip_vocabulary, .base = request.base.empty() ? std::filesystem::path() : find_model(request.base), .vae = request.vae, .keep_packed = !request.unpack,
-                                  
+  Components c = open_model(path, {.dtype = request.dtype, .device = settings_.device, .without = {}, .vocabulary = settings_.clip_vocabulary,
+                                   .base = request.base.empty() ? std::filesystem::path() : find_model(request.base), .vae = request.vae, .keep_packed = !request.unpack,
                                    .adapters = request.adapters, .embeddings = request.embeddings});
   if (std::filesystem::is_directory(path)) c.latent_to_rgb = stored_latent_to_rgb(path, c.denoiser->latent_channels());
   if (c.latent_to_rgb.empty()) c.latent_to_rgb = measure_latent_to_rgb(*c.autoencoder, c.denoiser->latent_channels());
@@ -158,7 +158,7 @@ Json Engine::new_run_record(const Components& c, const GenerateRequest& request,
     weights.push_back({{"component", w.component}, {"file", w.file.string()}, {"bytes", std::filesystem::file_size(w.file)}, {"sha256", hash_of(w.file)}});
   return {{"format", "safelight-trace/1"}, {"id", id}, {"created", time_text()}, {"request", to_json(request)},
           {"interventions", to_json(change)},
-          {"environment", {{"safelight", "0.1.0"}, {"libtorch", TORCH_VERSION}, {"device", "cpu"}, {"dtype", c.dtype},
+          {"environment", {{"safelight", "0.1.0"}, {"libtorch", TORCH_VERSION}, {"device", settings_.device.str()}, {"dtype", c.dtype},
                            {"threads", at::get_num_threads()}, {"kernels", "aten"}}},
           {"recommended", {{"steps", c.recommended.steps}, {"guidance", c.recommended.guidance}, {"solver", c.recommended.solver}}},
           {"weights", weights}, {"images", Json::array()}};
@@ -196,7 +196,7 @@ Engine::Prepared Engine::prepare(const GenerateRequest& request, const Intervent
   const GenerateRequest resolved = resolved_request(*components, sized, change);   // also refuses interventions that cannot be, before anything is opened for them
   if (!request.control.model.empty()) {
     auto with = std::make_shared<Components>(*components);
-    with->denoiser = controlled(components->denoiser, {.directory = request.control.model, .dtype = request.dtype,
+    with->denoiser = controlled(components->denoiser, {.directory = request.control.model, .dtype = request.dtype, .device = settings_.device,
                                                        .hint = hint_of(read_picture(request.control.file), resolved),
                                                        .scale = request.control.scale, .guess = request.control.guess});
     components = with;

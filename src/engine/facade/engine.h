@@ -20,6 +20,7 @@ struct EngineSettings {
   std::filesystem::path cache_dir;                // hashes of weight files; empty: not kept
   std::filesystem::path clip_vocabulary;          // tokenizers for single-file checkpoints
   int threads = 0;                                // 0: one for a small model, one per processor for others
+  c10::Device device = c10::kCPU;                 // of the networks (engine/tensor/device.h)
   TraceFile::Encoder encoder;                     // null: no PNG
   std::function<Image(const std::filesystem::path&)> read_picture;  // null: requests with pictures are refused
   // Given every model once, when it was opened; what it returns is kept and run in its place. Null: models run as they are.

@@ -16,6 +16,10 @@ ThreadChoice thread_choice(std::uint64_t weight_bytes, int asked) {
   return weight_bytes < kSmallModelBytes ? ThreadChoice{.of_a_run = 1, .runs_at_once = all} : ThreadChoice{.of_a_run = all, .runs_at_once = 1};
 }
 
-ThreadChoice thread_choice(Engine& engine, const GenerateRequest& request) { return thread_choice(engine.open(request)->weight_bytes, engine.settings().threads); }
+ThreadChoice thread_choice(Engine& engine, const GenerateRequest& request) {
+  ThreadChoice choice = thread_choice(engine.open(request)->weight_bytes, engine.settings().threads);
+  if (!engine.settings().device.is_cpu()) choice.runs_at_once = 1;   // one run fills the device
+  return choice;
+}
 
 }  // namespace safelight

@@ -12,7 +12,7 @@ namespace {
 class Controlled final : public DenoiserDecorator {
  public:
   Controlled(std::shared_ptr<const UnetDenoiser> inner, const ControlSettings& s)
-      : DenoiserDecorator(inner), unet_(std::move(inner)), settings_(s), net_(component_of(s.directory, "diffusion_pytorch_model"), {.dtype = scalar_type(s.dtype)}) {
+      : DenoiserDecorator(inner), unet_(std::move(inner)), settings_(s), net_(component_of(s.directory, "diffusion_pytorch_model"), {.dtype = scalar_type(s.dtype), .device = s.device}) {
     const UnetConfig &own = net_.config().unet, &other = unet_->config();
     if (net_.config().conditioning_channels != 3)
       throw Error(ErrorCode::unsupported, "the ControlNet in '" + s.directory.string() + "' reads hints of " + std::to_string(net_.config().conditioning_channels) + " conditioning_channels; only pictures of 3 are read");
@@ -43,8 +43,8 @@ class Controlled final : public DenoiserDecorator {
 
   std::vector<at::Tensor> all(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c) const {
     UnetInputs in = unet_->inputs(x, timesteps, c, {});
-    in.sample = x.to(in.text.scalar_type());  // a ControlNet reads the latents alone
-    const at::Tensor hint = settings_.hint.to(in.text.scalar_type()).expand({x.size(0), -1, -1, -1});
+    in.sample = x.to(in.text.options());  // a ControlNet reads the latents alone
+    const at::Tensor hint = settings_.hint.to(in.text.options()).expand({x.size(0), -1, -1, -1});
     return net_.model.forward(in, hint, settings_.scale, settings_.guess, {});
   }
 

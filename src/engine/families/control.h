@@ -11,6 +11,7 @@ namespace safelight {
 struct ControlSettings {
   std::filesystem::path directory;  // config.json and weights of the ControlNet
   std::string dtype = "float32";
+  at::Device device = at::kCPU;
   at::Tensor hint;                  // [1,3,H,W] in [0,1], at the size of the picture
   double scale = 1;
   bool guess = false;               // residuals for the conditional half alone, rising with depth

@@ -13,6 +13,7 @@ namespace safelight {
 
 struct OpenOptions {
   std::string dtype = "float32";     // or "bfloat16"
+  at::Device device = at::kCPU;      // of the networks; what goes in and comes out lies on the processor
   std::vector<std::string> without;  // components to leave out where the family can do without, as text_encoder_3 of SD3
   std::filesystem::path vocabulary;  // folder with the CLIP tokenizers for single files: clip and clip-pad-zero
   std::filesystem::path base;        // directory that lends the components that a single file does not hold

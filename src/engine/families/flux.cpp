@@ -29,18 +29,18 @@ class FluxPrompt final : public PromptEncoder {
 
 class FluxDenoiser final : public Denoiser {
  public:
-  FluxDenoiser(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, load), dtype_(load.dtype) {}
+  FluxDenoiser(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, load), place_(place_of(load)) {}
   at::Tensor predict(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c, const ForwardHooks& hooks) const override {
     hooks.timesteps(timesteps);
     FluxInputs in;
-    in.sample = packed_latents(x).to(dtype_);
-    in.timesteps = timesteps / 1000.0;
-    if (config().guidance_embeds) in.guidance = c.guidance;
-    in.text = c.text.to(dtype_);
-    in.pooled = c.pooled.to(dtype_);
+    in.sample = packed_latents(x).to(place_);
+    in.timesteps = timesteps.to(place_.device()) / 1000.0;
+    if (config().guidance_embeds) in.guidance = c.guidance.to(place_.device());
+    in.text = c.text.to(place_);
+    in.pooled = c.pooled.to(place_);
     in.text_ids = at::zeros({c.text.size(1), 3}, at::kFloat);
     in.image_ids = patch_ids(x.size(2) / 2, x.size(3) / 2);
-    return unpacked_latents(loaded_.model.forward(in, hooks).to(at::kFloat), x.size(2), x.size(3));
+    return unpacked_latents(loaded_.model.forward(in, hooks).to(at::kCPU, at::kFloat), x.size(2), x.size(3));
   }
   int64_t latent_channels() const override { return config().in_channels / 4; }
   int64_t patch() const override { return 2; }
@@ -58,7 +58,7 @@ class FluxDenoiser final : public Denoiser {
 
  private:
   Loaded<FluxTransformer, FluxConfig> loaded_;
-  at::ScalarType dtype_;
+  at::TensorOptions place_;
 };
 
 bool claims(const ModelFiles& model) {

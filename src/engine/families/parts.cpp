@@ -94,6 +94,7 @@ at::ScalarType scalar_type(const std::string& dtype) {
 ClipTower::ClipTower(const std::filesystem::path& tokenizer, const ComponentFiles& encoder, const LoadOptions& load)
     : tokenizer_(ClipTokenizer::open(tokenizer)),
       loaded_(by_tensors(encoder), renamed(load, clip_key)),
+      device_(load.device),
       max_length_(static_cast<int>(std::min<int64_t>(tokenizer_.max_length(), config().max_position_embeddings))) {
   if (tokenizer_.vocabulary_size() > config().vocab_size)
     throw Error(ErrorCode::conflict, "the tokenizer in '" + tokenizer.string() + "' knows " + std::to_string(tokenizer_.vocabulary_size()) +
@@ -116,7 +117,7 @@ void ClipTower::add_words(const std::vector<LearnedWord>& words) {
     } catch (const Error& e) {
       throw Error(e.code(), word.where + ": " + e.what());
     }
-    rows.push_back(word.rows.to(rows.front().scalar_type()));
+    rows.push_back(word.rows.to(rows.front().options()));
   }
   at::Tensor target = table->tensor;
   target.set_data(at::cat(rows, 0));
@@ -131,7 +132,12 @@ TokenizedPrompt ClipTower::tokenise(const std::string& text, const PromptTexts& 
 
 ClipTextOutput ClipTower::encode_chunks(const std::vector<int64_t>& ids) const {
   const at::Tensor rows = at::tensor(ids, at::kLong).view({-1, max_length_});
-  ClipTextOutput out = loaded_.model.forward(rows, {}, {});
+  ClipTextOutput out = loaded_.model.forward(rows.to(device_), {}, {});
+  const auto home = [](at::Tensor& t) { t = t.to(at::kCPU); };
+  home(out.last);
+  home(out.pooled);
+  if (out.projected.defined()) home(out.projected);
+  for (at::Tensor& t : out.hidden) home(t);
   if (rows.size(0) == 1) return out;
   const auto side_by_side = [](at::Tensor& t) { t = t.reshape({1, -1, t.size(-1)}); };
   side_by_side(out.last);
@@ -165,28 +171,28 @@ const at::Tensor& ClipTower::hidden(const ClipTextOutput& out, int skip) {
 }
 
 T5Tower::T5Tower(const std::filesystem::path& tokenizer, const ComponentFiles& encoder, const LoadOptions& load)
-    : tokenizer_(T5Tokenizer::open(tokenizer)), loaded_(encoder, renamed(load, t5_key)) {
+    : tokenizer_(T5Tokenizer::open(tokenizer)), loaded_(encoder, renamed(load, t5_key)), device_(load.device) {
   if (tokenizer_->vocabulary_size() > config().vocab_size)
     throw Error(ErrorCode::conflict, "the tokenizer in '" + tokenizer.string() + "' knows " + std::to_string(tokenizer_->vocabulary_size()) +
                                          " tokens, the text encoder " + std::to_string(config().vocab_size));
 }
 
-at::Tensor T5Tower::encode(const TokenizedPrompt& tokens) const { return loaded_.model.forward(ids_of(tokens), {}, {}); }
+at::Tensor T5Tower::encode(const TokenizedPrompt& tokens) const { return loaded_.model.forward(ids_of(tokens).to(device_), {}, {}).to(at::kCPU); }
 
 UnetDenoiser::UnetDenoiser(const ComponentFiles& source, const LoadOptions& load)
-    : loaded_(source, load), dtype_(load.dtype), beside_(beside_of(config())) {}
+    : loaded_(source, load), place_(place_of(load)), beside_(beside_of(config())) {}
 
 UnetInputs UnetDenoiser::inputs(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c, const ForwardHooks& hooks) const {
   UnetInputs in;
-  in.sample = (c.beside.defined() ? at::cat({x, c.beside}, 1) : x).to(dtype_);
-  in.timesteps = timesteps;
-  in.text = hooks.text_keys ? hooks.text_keys->converted(c.text, dtype_) : c.text.to(dtype_);
-  if (config().time_cond_proj_dim > 0 && c.guidance.defined()) in.guidance_embed = guidance_embedding(c.guidance, config().time_cond_proj_dim).to(dtype_);
-  if (config().num_class_embeds > 0) in.class_labels = c.noise_level;
+  in.sample = (c.beside.defined() ? at::cat({x, c.beside}, 1) : x).to(place_);
+  in.timesteps = timesteps.to(place_.device());
+  in.text = hooks.text_keys ? hooks.text_keys->converted(c.text, place_) : c.text.to(place_);
+  if (config().time_cond_proj_dim > 0 && c.guidance.defined()) in.guidance_embed = guidance_embedding(c.guidance, config().time_cond_proj_dim).to(place_);
+  if (config().num_class_embeds > 0) in.class_labels = c.noise_level.to(place_.device());
   if (config().text_time_embedding) {
-    in.pooled_text = c.pooled.to(dtype_);
+    in.pooled_text = c.pooled.to(place_);
     const int64_t numbers = (config().projection_class_embeddings_input_dim - c.pooled.size(1)) / config().addition_time_embed_dim;
-    in.time_ids = time_ids(c.sizes, numbers == 5);
+    in.time_ids = time_ids(c.sizes, numbers == 5).to(place_.device());
   }
   return in;
 }
@@ -194,32 +200,32 @@ UnetInputs UnetDenoiser::inputs(const at::Tensor& x, const at::Tensor& timesteps
 at::Tensor UnetDenoiser::predict(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c, const ForwardHooks& hooks) const {
   hooks.timesteps(timesteps);
   UnetInputs in = inputs(x, timesteps, c, hooks);
-  for (const at::Tensor& r : c.residuals) in.control.push_back(r.to(dtype_));
-  return loaded_.model.forward(in, hooks).to(at::kFloat);
+  for (const at::Tensor& r : c.residuals) in.control.push_back(r.to(place_));
+  return loaded_.model.forward(in, hooks).to(at::kCPU, at::kFloat);
 }
 
-KlAutoencoder::KlAutoencoder(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, renamed(load, modern_vae_key)), dtype_(load.dtype) {}
+KlAutoencoder::KlAutoencoder(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, renamed(load, modern_vae_key)), place_(place_of(load)) {}
 
 at::Tensor KlAutoencoder::decode(const at::Tensor& latents, const ForwardHooks& hooks) const {
-  return hooks.decoded(latents, loaded_.model.decode((latents / config().scaling_factor + config().shift_factor).to(dtype_), hooks).to(at::kFloat));
+  return hooks.decoded(latents, loaded_.model.decode((latents / config().scaling_factor + config().shift_factor).to(place_), hooks).to(at::kCPU, at::kFloat));
 }
 
 at::Tensor KlAutoencoder::encode(const at::Tensor& pixels, const at::Tensor& eps, const ForwardHooks& hooks) const {
-  const LatentGaussian g = loaded_.model.encode(pixels.to(dtype_), hooks);
-  const at::Tensor latents = (eps.defined() ? g.sample(eps.to(dtype_)) : g.mean).to(at::kFloat);
+  const LatentGaussian g = loaded_.model.encode(pixels.to(place_), hooks);
+  const at::Tensor latents = (eps.defined() ? g.sample(eps.to(place_)) : g.mean).to(at::kCPU, at::kFloat);
   return (latents - config().shift_factor) * config().scaling_factor;
 }
 
-TinyVae::TinyVae(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, load), dtype_(load.dtype) {}
+TinyVae::TinyVae(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, load), place_(place_of(load)) {}
 
 at::Tensor TinyVae::decode(const at::Tensor& latents, const ForwardHooks& hooks) const {
   const TinyAutoencoderConfig& c = loaded_.config();
-  return hooks.decoded(latents, loaded_.model.decode((latents / c.scaling_factor + c.shift_factor).to(dtype_), hooks).to(at::kFloat));
+  return hooks.decoded(latents, loaded_.model.decode((latents / c.scaling_factor + c.shift_factor).to(place_), hooks).to(at::kCPU, at::kFloat));
 }
 
 at::Tensor TinyVae::encode(const at::Tensor& pixels, const at::Tensor&, const ForwardHooks& hooks) const {
   const TinyAutoencoderConfig& c = loaded_.config();
-  return (loaded_.model.encode(pixels.to(dtype_), hooks).to(at::kFloat) - c.shift_factor) * c.scaling_factor;
+  return (loaded_.model.encode(pixels.to(place_), hooks).to(at::kCPU, at::kFloat) - c.shift_factor) * c.scaling_factor;
 }
 
 std::shared_ptr<const Autoencoder> open_autoencoder(Components& c, const ModelFiles& model, const OpenOptions& options) {
@@ -244,7 +250,9 @@ std::string modern_vae_key(const std::string& key) {
   return key;
 }
 
-LoadOptions load_options(const OpenOptions& options) { return {.dtype = scalar_type(options.dtype), .keep_packed = options.keep_packed}; }
+LoadOptions load_options(const OpenOptions& options) { return {.dtype = scalar_type(options.dtype), .device = options.device, .keep_packed = options.keep_packed}; }
+
+at::TensorOptions place_of(const LoadOptions& load) { return at::TensorOptions(load.dtype).device(load.device); }
 
 Components described(const ModelFiles& model, const std::string& family, const OpenOptions& options, const Recommended& usual) {
   Components c;

@@ -24,6 +24,8 @@ namespace safelight {
 at::ScalarType scalar_type(const std::string& dtype);  // throws Error(invalid_argument) with the allowed names
 std::string modern_vae_key(const std::string& key);  // of attention in older autoencoder files; others stay as they are
 LoadOptions load_options(const OpenOptions& options);
+// The type and the place of a network's tensors, for `tensor.to()`.
+at::TensorOptions place_of(const LoadOptions& load);
 
 // A model over the parameters of one component, which it owns.
 template <class Model, class Config>
@@ -76,6 +78,7 @@ class ClipTower {
   ClipTextOutput encode_chunks(const std::vector<int64_t>& ids) const;
   ClipTokenizer tokenizer_;
   Loaded<ClipTextEncoder, ClipTextConfig> loaded_;
+  at::Device device_;
   int max_length_;
 };
 
@@ -93,6 +96,7 @@ class T5Tower {
  private:
   std::shared_ptr<const T5Tokenizer> tokenizer_;
   Loaded<T5Encoder, T5Config> loaded_;
+  at::Device device_;
 };
 
 class UnetDenoiser final : public Denoiser {
@@ -113,7 +117,7 @@ class UnetDenoiser final : public Denoiser {
 
  private:
   Loaded<Unet, UnetConfig> loaded_;
-  at::ScalarType dtype_;
+  at::TensorOptions place_;
   Beside beside_ = Beside::nothing;
 };
 
@@ -131,7 +135,7 @@ class KlAutoencoder final : public Autoencoder {
 
  private:
   Loaded<AutoencoderKl, AutoencoderKlConfig> loaded_;
-  at::ScalarType dtype_;
+  at::TensorOptions place_;
 };
 
 // The same latents through a small convolutional autoencoder: quick previews and decodes.
@@ -149,7 +153,7 @@ class TinyVae final : public Autoencoder {
 
  private:
   Loaded<TinyAutoencoder, TinyAutoencoderConfig> loaded_;
-  at::ScalarType dtype_;
+  at::TensorOptions place_;
 };
 
 // The model's autoencoder, or the one of options.vae; of the kind that its config names. Lists its weights.

@@ -44,10 +44,10 @@ class ThreeTowers final : public PromptEncoder {
 
 class MmditDenoiser final : public Denoiser {
  public:
-  MmditDenoiser(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, load), dtype_(load.dtype) {}
+  MmditDenoiser(const ComponentFiles& source, const LoadOptions& load) : loaded_(source, load), place_(place_of(load)) {}
   at::Tensor predict(const at::Tensor& x, const at::Tensor& timesteps, const Conditioning& c, const ForwardHooks& hooks) const override {
     hooks.timesteps(timesteps);
-    return loaded_.model.forward(x.to(dtype_), timesteps, c.text.to(dtype_), c.pooled.to(dtype_), hooks).to(at::kFloat);
+    return loaded_.model.forward(x.to(place_), timesteps.to(place_.device()), c.text.to(place_), c.pooled.to(place_), hooks).to(at::kCPU, at::kFloat);
   }
   int64_t latent_channels() const override { return config().in_channels; }
   int64_t patch() const override { return config().patch_size; }
@@ -62,7 +62,7 @@ class MmditDenoiser final : public Denoiser {
 
  private:
   Loaded<Mmdit, MmditConfig> loaded_;
-  at::ScalarType dtype_;
+  at::TensorOptions place_;
 };
 
 bool claims(const ModelFiles& model) {

@@ -1,10 +1,12 @@
 #include "engine/tensor/attention.h"
 
 #include <ATen/ATen.h>
+#include <torch/version.h>
 
 #include <algorithm>
 
 #include "engine/tensor/flash_attention.h"
+#include "engine/tensor/plain.h"
 #include "engine/tensor/work.h"
 
 namespace safelight {
@@ -18,6 +20,18 @@ at::Tensor scores(const AttentionCall& call, const at::Tensor& q, int64_t begin)
   if (!call.bias.defined()) return logits.softmax(-1);
   const bool per_query = call.bias.size(-2) > 1;
   return (logits + (per_query ? call.bias.narrow(-2, begin, q.size(-2)) : call.bias)).softmax(-1);
+}
+
+// The library's own fused attention, for other devices than the processor; undefined where it has none.
+at::Tensor fused_by_library([[maybe_unused]] const AttentionCall& call) {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 1)
+  if (!call.q.is_cpu() && !PlainKernels::wanted()) {
+    std::optional<at::Tensor> mask;
+    if (call.bias.defined()) mask = call.bias.to(call.q.scalar_type()).expand({call.q.size(0), call.q.size(1), call.q.size(2), call.k.size(2)});
+    return at::scaled_dot_product_attention(call.q, call.k, call.v, mask, /*dropout_p=*/0.0, /*is_causal=*/false, call.scale);
+  }
+#endif
+  return {};
 }
 
 at::Tensor row_entropy(const at::Tensor& p) { return -(p.to(at::kCPU, at::kFloat) * p.to(at::kCPU, at::kFloat).clamp_min(1e-30).log()).sum(-1).contiguous(); }
@@ -45,6 +59,8 @@ at::Tensor attention(AttentionCall call, const ForwardHooks& hooks) {
   }
   if (entropy_wanted) hooks.observer->on_entropy(call.layer, row_entropy(attention_probabilities(call)), call.k.size(2));
   const int64_t batch = call.q.size(0), heads = call.q.size(1), tokens = call.q.size(2), dim = call.v.size(3);
+  const auto joined = [&](const at::Tensor& out) { return out.transpose(1, 2).reshape({batch, tokens, heads * dim}); };
+  if (const at::Tensor fused = fused_by_library(call); fused.defined()) return joined(fused);
   const int64_t per_query = batch * heads * call.k.size(2);
   const int64_t slice = std::clamp<int64_t>(kMaxScoreElements / std::max<int64_t>(per_query, 1), 1, tokens);
   at::Tensor out;
@@ -58,7 +74,7 @@ at::Tensor attention(AttentionCall call, const ForwardHooks& hooks) {
     }
     out = at::cat(parts, 2);
   }
-  return out.transpose(1, 2).reshape({batch, tokens, heads * dim});
+  return joined(out);
 }
 
 }  // namespace safelight

@@ -20,10 +20,11 @@ std::pair<Entry*, bool> entry_of(std::vector<Entry>& entries, const at::Tensor& 
 
 }  // namespace
 
-at::Tensor TextKeys::converted(const at::Tensor& text, at::ScalarType dtype) {
-  if (text.scalar_type() == dtype) return text;
+at::Tensor TextKeys::converted(const at::Tensor& text, const at::TensorOptions& place) {
+  const auto lies_there = [&](const at::Tensor& t) { return t.dtype() == place.dtype() && t.device() == place.device(); };
+  if (lies_there(text)) return text;
   const auto [entry, known] = entry_of(converted_, text);
-  if (!known || entry->second.scalar_type() != dtype) entry->second = text.to(dtype);
+  if (!known || !lies_there(entry->second)) entry->second = text.to(place);
   return entry->second;
 }
 

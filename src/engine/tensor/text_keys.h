@@ -17,8 +17,8 @@ struct KeysAndValues {
 // Belongs to one run; not thread-safe. A text is known by its tensor, not by what is in it: whoever writes into one must hand over another.
 class TextKeys {
  public:
-  // The text as numbers of `dtype`; the same tensor for the same text.
-  at::Tensor converted(const at::Tensor& text, at::ScalarType dtype);
+  // The text where `place` says and in its type; the same tensor for the same text.
+  at::Tensor converted(const at::Tensor& text, const at::TensorOptions& place);
   // Those of `layer` (any address that is the layer's own), made once for each text. The newest few texts are kept.
   // Of batches of many rows, which would fill memory, nothing is kept.
   KeysAndValues of(const void* layer, const at::Tensor& text, const std::function<KeysAndValues()>& make);

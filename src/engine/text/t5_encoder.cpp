@@ -50,7 +50,7 @@ T5Encoder::T5Encoder(const ParameterScope& p, const T5Config& c)
 }
 
 // Distances fall into buckets: exact ones up to a quarter of their number in each direction, then in steps of equal ratio.
-at::Tensor T5Encoder::position_bias(int64_t length) const {
+at::Tensor T5Encoder::position_bias(int64_t length, at::Device device) const {
   const int64_t half = config_.buckets / 2, exact = half / 2;
   std::vector<int64_t> ids;
   for (int64_t query = 0; query < length; ++query)
@@ -64,12 +64,12 @@ at::Tensor T5Encoder::position_bias(int64_t length) const {
       }
       ids.push_back(bucket + (key > query ? half : 0));
     }
-  return (*layers_.front().bias)(at::tensor(ids, at::kLong).view({length, length})).permute({2, 0, 1}).unsqueeze(0);
+  return (*layers_.front().bias)(at::tensor(ids, at::kLong).view({length, length}).to(device)).permute({2, 0, 1}).unsqueeze(0);
 }
 
 at::Tensor T5Encoder::forward(const at::Tensor& ids, const at::Tensor& mask, const ForwardHooks& hooks) const {
   at::Tensor x = tokens_(ids);
-  at::Tensor bias = position_bias(ids.size(1));
+  at::Tensor bias = position_bias(ids.size(1), ids.device());
   if (mask.defined()) {
     const at::Tensor ignored = mask.eq(0).view({mask.size(0), 1, 1, mask.size(1)});
     bias = bias + at::zeros(ignored.sizes(), bias.options()).masked_fill(ignored, -3e38);

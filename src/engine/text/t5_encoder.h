@@ -26,7 +26,7 @@ class T5Encoder {
   T5Encoder(const ParameterScope& p, const T5Config& config);
   // ids: int64 [B,T]; mask: undefined, or int64 [B,T] with 0 at positions to ignore. Returns [B,T,d_model]. Thread-safe.
   at::Tensor forward(const at::Tensor& ids, const at::Tensor& mask, const ForwardHooks& hooks) const;
-  at::Tensor position_bias(int64_t length) const;  // [1,heads,T,T]
+  at::Tensor position_bias(int64_t length, at::Device device) const;  // [1,heads,T,T]
   const T5Config& config() const { return config_; }
 
  private:

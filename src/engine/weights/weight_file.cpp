@@ -49,7 +49,7 @@ bool same_numbers(const std::vector<int64_t>& a, const std::vector<int64_t>& b) 
 // One parameter from its tensor: packed, mapped or converted.
 void fill(const Parameter& parameter, const WeightSource& source, const std::string& key, const LoadOptions& options, LoadReport& report) {
   at::Tensor target = parameter.tensor;
-  if (parameter.packed && options.keep_packed)
+  if (parameter.packed && options.keep_packed && options.device.is_cpu())
     if (const auto blocks = source.read_blocks(key)) {
       const std::span<const std::byte> bytes(static_cast<const std::byte*>(blocks->bytes.data_ptr()), blocks->bytes.nbytes());
       if (options.check_finite && !gguf_finite(blocks->type, bytes)) report.non_finite.push_back(source.where(key));
@@ -60,7 +60,7 @@ void fill(const Parameter& parameter, const WeightSource& source, const std::str
   if (parameter.packed) parameter.packed->type.reset();
   const at::Tensor tensor = source.read(key).view(parameter.shape).to(options.dtype);
   if (options.check_finite && !at::isfinite(tensor).all().item<bool>()) report.non_finite.push_back(source.where(key));
-  target.set_data(tensor);
+  target.set_data(tensor.to(options.device));
 }
 
 }  // namespace

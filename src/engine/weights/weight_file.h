@@ -19,6 +19,7 @@ struct LoadReport {
 
 struct LoadOptions {
   at::ScalarType dtype = at::kFloat;
+  at::Device device = at::kCPU;   // elsewhere weights are copied there, and no block stays packed
   // Renames a key of the file to the parameter's name; an empty result means "known and of no use".
   std::function<std::string(const std::string&)> rename = [](const std::string& key) { return key; };
   bool check_finite = true;
