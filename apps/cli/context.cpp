@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <map>
 #include <optional>
 #include <random>
 
 #include "common/base/error.h"
 #include "common/base/io.h"
+#include "common/base/json_read.h"
 #include "common/formats/png.h"
 #include "engine/tensor/device.h"
 
@@ -69,7 +71,14 @@ std::vector<std::filesystem::path> Context::stored_runs() const {
   if (!std::filesystem::is_directory(runs_dir)) return out;
   for (const auto& entry : std::filesystem::directory_iterator(runs_dir))
     if (std::filesystem::exists(entry.path() / "run.json")) out.push_back(entry.path());
-  std::sort(out.begin(), out.end());
+  std::map<std::filesystem::path, std::string> created;   // what cannot be read counts as old
+  for (const auto& run : out) try {
+      const Json record = read_json(run / "run.json");
+      created[run] = record.is_object() ? record.value("created", std::string()) : "";
+    } catch (const std::exception&) {
+      created[run] = "";
+    }
+  std::sort(out.begin(), out.end(), [&](const auto& a, const auto& b) { return std::pair(created[a], a) < std::pair(created[b], b); });
   return out;
 }
 

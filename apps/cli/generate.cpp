@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "apps/cli/context.h"
+#include "apps/console/seed_option.h"
 #include "bridge/diagnosis.h"
 #include "common/api/json.h"
 #include "common/base/error.h"
@@ -81,8 +82,25 @@ void tell(const Json& json) {
   if (json.contains("verdict")) print_line(verdict_text(verdict_from_json(json["verdict"])));
 }
 
-bool finished(const std::filesystem::path& run) {
-  return std::filesystem::exists(run / "run.json") && read_json(run / "run.json").value("status", "") == "finished";
+// Whether the directory holds this request's finished run. An unfinished run of ours is taken away; anything else is somebody's and stays.
+// Throws Error(conflict).
+bool finished(const std::filesystem::path& directory, const GenerateRequest& request) {
+  if (!std::filesystem::exists(directory) || (std::filesystem::is_directory(directory) && std::filesystem::is_empty(directory))) return false;
+  Json record;
+  try {
+    if (std::filesystem::exists(directory / "run.json")) record = read_json(directory / "run.json");
+  } catch (const Error&) {
+    // no record of ours
+  }
+  if (!record.is_object() || record.value("format", Json()).dump().rfind("\"safelight-trace/", 0) != 0)
+    throw Error(ErrorCode::conflict, "'" + directory.string() + "' holds something that is no run; choose another --out");
+  if (record.value("status", Json()) != "finished") {
+    std::filesystem::remove_all(directory);
+    return false;
+  }
+  if (record.value("request", Json()) != to_json(request))
+    throw Error(ErrorCode::conflict, "'" + directory.string() + "' holds the finished run of another request; choose another --out, or remove it");
+  return true;
 }
 
 // Two stages: the first one's run lies in first/ and is kept, so that a second call goes on from there.
@@ -103,13 +121,12 @@ Json generate_cascade(const Arguments& a, const Interventions& change, Context& 
   second.adapters.clear();
   second.embeddings.clear();
   second.control = {};
+  const std::filesystem::path later = context.engine().find_model(second.model);   // before anything is drawn
+  if (!a.upscaler.empty() && context.engine().open(second)->denoiser->beside() != Beside::low_resolution_image)
+    throw Error(ErrorCode::conflict, "'" + later.string() + "' enlarges no picture; --upscaler takes a diffusion upscaler such as signs-up, and `safelight upscale --model` the other kinds");
   Json json = Json::object();
-  if (finished(first)) {
-    note("the first stage in '" + first.string() + "' is finished; going on from there");
-  } else {
-    std::filesystem::remove_all(first);
-    generate_one(a, base, change, context, first, bar);
-  }
+  if (finished(first, base)) note("the first stage in '" + first.string() + "' is finished; going on from there");
+  else generate_one(a, base, change, context, first, bar);
   json = generate_one(a, second, {}, context, directory, bar);
   json["first_stage"] = first.string();
   return json;
@@ -126,15 +143,14 @@ GenerateRequest request_of(const Line& line, const Arguments& a) {
   request.prompt = line.text;
   if (line.text.front() != '{') return request;
   Json merged = to_json(a.request);
-  merged.update(parse_json(line.text, a.from + " line " + std::to_string(line.number + 1)));
+  merged.merge_patch(parse_json(line.text, a.from + " line " + std::to_string(line.number + 1)));
   return request_from_json(merged);
 }
 
 Json generate_line(const Line& line, const Arguments& a, const Interventions& change, Context& context, const std::filesystem::path& directory) {
   try {
     const GenerateRequest request = request_of(line, a);
-    if (finished(directory)) return {{"run", directory.string()}, {"skipped", "already finished"}};
-    std::filesystem::remove_all(directory);  // an unfinished attempt of this line
+    if (finished(directory, request)) return {{"run", directory.string()}, {"skipped", "already finished"}};
     return generate_one(a, request, change, context, directory, nullptr);
   } catch (const Error& e) {
     if (e.code() == ErrorCode::cancelled) throw;
@@ -168,8 +184,10 @@ int generate_many(const Arguments& a, const Interventions& change, Context& cont
   std::vector<Line> lines;
   std::istringstream in(read_file(a.from));
   int number = 0;
-  for (std::string line; std::getline(in, line); ++number)
-    if (!line.empty()) lines.push_back({number, line});
+  for (std::string line; std::getline(in, line); ++number) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.find_first_not_of(" \t") != std::string::npos) lines.push_back({number, line});
+  }
   const std::filesystem::path base = a.out.empty() ? context.new_run_directory() : std::filesystem::path(a.out);
   ProgressBar bar(true);
   const auto start = std::chrono::steady_clock::now();
@@ -180,13 +198,13 @@ int generate_many(const Arguments& a, const Interventions& change, Context& cont
   side_by_side(lines.size(), lines_at_once(lines, a, context), [&](std::size_t i) {
     Json result = generate_line(lines[i], a, change, context, base / fmt::format("{:05}", lines[i].number));
     const std::lock_guard lock(mutex);
-    failed += result.contains("error") && !result.contains("verdict");
+    failed += result.contains("error");
     drawn += !result.contains("skipped");
     ++done;
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     bar.show("generating", static_cast<double>(done) / static_cast<double>(lines.size()), seconds / static_cast<double>(std::max<std::size_t>(drawn, 1)) * static_cast<double>(lines.size() - done),
              fmt::format("{} of {},", done, lines.size()));
-    if (result.contains("line")) note(fmt::format("line {}: {}", result["line"].get<int>(), result["error"]["message"].get<std::string>()));
+    if (result.contains("error")) note(fmt::format("line {}: {}", lines[i].number + 1, result["error"]["message"].get<std::string>()));
     results[i] = std::move(result);
   });
   if (context.common.json) print_json({{"runs", results}, {"failed", failed}});
@@ -202,10 +220,12 @@ int generate(Arguments a, Context& context) {
     change = interventions_from_json(file ? read_json(a.interventions) : parse_json(a.interventions, "--interventions"));
   }
   catch_interrupts();
+  const bool cascade = !a.refiner.empty() || !a.upscaler.empty();
+  if (!a.from.empty() && (cascade || !a.request.prompt.empty())) throw Error(ErrorCode::invalid_argument, "--from takes the prompts from its lines, one stage each: leave the prompt, --refiner and --upscaler out");
+  if (cascade && a.request.part.end) throw Error(ErrorCode::invalid_argument, "--stop-at is for a run that goes on later; a cascade hands over at --refine-at");
   if (!a.from.empty()) return generate_many(a, change, context);
   require_no(check(a.request), "request");
   const std::filesystem::path directory = a.out.empty() ? context.new_run_directory() : std::filesystem::path(a.out);
-  const bool cascade = !a.refiner.empty() || !a.upscaler.empty();
   ProgressBar bar(true);
   const Json json = cascade ? generate_cascade(a, change, context, directory, &bar) : generate_one(a, a.request, change, context, directory, &bar);
   if (context.common.json) print_json(json);
@@ -313,19 +333,19 @@ Command generate_command(CLI::App& app, Context& context) {
   add_size_options(*c, a->request);
   c->add_option("--scheduler", a->request.scheduler.solver, "solver; see `safelight list schedulers`");
   c->add_option("--spacing", a->request.scheduler.spacing, "leading, trailing, linspace, sgm-uniform, beta, karras or exponential");
-  add_optional(*c, "--eta", a->request.scheduler.eta, "fresh noise per step for ddim, 0 to 1");
+  add_optional(*c, "--eta", a->request.scheduler.eta, "fresh noise per step for ddim and tcd, 0 to 1");
   c->add_option("--steps", a->request.steps, "denoising steps, 1 to 1000")->check(CLI::Range(1, 1000));
-  c->add_option("--seed", a->request.seed, "seed of the initial noise");
+  c->add_option("--seed", a->request.seed, "seed of the initial noise")->check(is_seed());
   c->add_option("--count", a->request.count, "images, with seeds seed, seed + 1, ...");
   c->add_option("--probes", a->request.probes, "none, summary or full");
   CLI::Option* refiner = c->add_option("--refiner", a->refiner, "cascade: model that finishes what the first one stops at");
-  c->add_option("--refine-at", a->refine_at, "share of the noise schedule that the first model runs")->check(CLI::Range(0.01, 0.99));
+  c->add_option("--refine-at", a->refine_at, "share of the noise schedule that the first model runs")->check(CLI::Range(0.01, 0.99))->needs(refiner);
   c->add_option("--upscaler", a->upscaler, "cascade: x4 upscaler model for the first one's picture")->excludes(refiner);
   c->add_option("--out", a->out, "directory for the run");
   c->add_option("--from", a->from, "file with a prompt or a JSON request on each line; finished ones are skipped on a second call. Small models draw as many at once as there are processors, unless --threads says otherwise");
   c->add_option("--interventions", a->interventions, "JSON, or a file with it: what to change in the run");
-  c->add_flag("--diagnose", a->diagnose, "say whether the picture is healthy, and if not what broke it");
-  c->add_option("--counterfactuals", a->counterfactuals, "reruns that diagnosis may use")->check(CLI::Range(0, 1000));
+  CLI::Option* diagnose = c->add_flag("--diagnose", a->diagnose, "say whether the picture is healthy, and if not what broke it");
+  c->add_option("--counterfactuals", a->counterfactuals, "reruns that diagnosis may use")->check(CLI::Range(0, 1000))->needs(diagnose);
   return {c, [a, &context] { return generate(*a, context); }};
 }
 

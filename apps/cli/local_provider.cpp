@@ -72,7 +72,16 @@ CallOutcome call_engine(Context& context, LocalRuns& made, const ProviderCall& c
 }  // namespace
 
 ProviderEntry local_provider(Context& context, std::shared_ptr<LocalRuns> made) {
-  return {.name = "local", .summary = "the models here, by the engine", .dialects = {}, .call = [&context, made](const ProviderCall& call) { return call_engine(context, *made, call); }};
+  const auto problem = [&context](const ModelRow& row) {
+    try {
+      context.engine().find_model(row.wire_model);
+      return std::string();
+    } catch (const Error&) {
+      return "the model '" + row.wire_model + "' is not here";
+    }
+  };
+  return {.name = "local", .summary = "the models here, by the engine", .dialects = {},
+          .call = [&context, made](const ProviderCall& call) { return call_engine(context, *made, call); }, .problem = problem};
 }
 
 std::optional<Verdict> judge_local(Context& context, LocalRuns& made, const std::string& png) {

@@ -1,21 +1,25 @@
 #include "apps/cli/context.h"
 #include "bridge/diagnosis.h"
 #include "common/api/json.h"
+#include "common/base/error.h"
 
 namespace safelight::app {
 namespace {
 
 int replay(const std::string& name, Context& context) {
   const TraceReader stored(context.find_run(name));
+  const Json drawn = stored.run().value("images", Json::array());
+  if (!drawn.is_array() || drawn.empty())
+    throw Error(ErrorCode::conflict, "the stored run '" + stored.directory().string() + "' has no pictures to compare with (" + stored.run().value("status", std::string("unknown")) + "); `safelight generate` draws it anew");
   const Interventions change = interventions_from_json(stored.run().value("interventions", Json::object()));
   const auto directory = context.new_run_directory();
   const FinishedRun again = context.engine().generate(stored_request(stored), change, directory, {});
   const TraceReader second(directory);
   Json images = Json::array();
-  bool agree = stored.run()["images"].size() == second.run()["images"].size() && !second.run()["images"].empty();
-  for (std::size_t i = 0; i < std::min(stored.run()["images"].size(), second.run()["images"].size()); ++i) {
-    const Json& a = stored.run()["images"][i]["sha256"];
-    const Json& b = second.run()["images"][i]["sha256"];
+  const Json redrawn = second.run().value("images", Json::array());
+  bool agree = drawn.size() == redrawn.size();
+  for (std::size_t i = 0; i < std::min(drawn.size(), redrawn.size()); ++i) {
+    const Json a = drawn[i].value("sha256", Json()), b = redrawn[i].value("sha256", Json());
     agree = agree && a == b;
     images.push_back({{"stored", a}, {"replayed", b}, {"agree", a == b}});
   }

@@ -2,6 +2,7 @@
 
 #include "apps/cli/context.h"
 #include "apps/cli/pages.h"
+#include "apps/console/seed_option.h"
 #include "bridge/shared_texts.h"
 #include "bridge/sweep.h"
 #include "common/api/json.h"
@@ -22,9 +23,9 @@ struct Arguments {
 
 // "0..7", or "1,5,9".
 std::vector<std::uint64_t> seeds_of(const std::string& text) {
-  const auto number = [&](const std::string& part) {
+  const auto number = [&](std::string part) {
     std::uint64_t v = 0;
-    if (!CLI::detail::lexical_cast(part, v)) throw Error(ErrorCode::invalid_argument, "--seeds '" + text + "': give numbers with commas, or a range such as 0..7");
+    if (!is_seed()(part).empty() || !CLI::detail::lexical_cast(part, v)) throw Error(ErrorCode::invalid_argument, "--seeds '" + text + "': give numbers with commas, or a range such as 0..7");
     return v;
   };
   std::vector<std::uint64_t> out;
@@ -40,7 +41,8 @@ std::vector<std::uint64_t> seeds_of(const std::string& text) {
 // The file's settings, with what the command line gives in their place.
 SweepSpec spec_of(const Arguments& a) {
   if (!a.resume.empty()) {
-    if (!a.prompt.empty() || !a.file.empty() || !a.out.empty() || a.counterfactuals) throw Error(ErrorCode::invalid_argument, "--resume goes on with a sweep as it was asked; leave prompt, --file and --out out");
+    const bool more = !a.models.empty() || !a.decoders.empty() || !a.schedulers.empty() || !a.steps.empty() || !a.guidance.empty() || !a.seeds.empty() || !a.negative.empty() || a.width > 0 || a.height > 0;
+    if (more || !a.prompt.empty() || !a.file.empty() || !a.out.empty() || a.counterfactuals) throw Error(ErrorCode::invalid_argument, "--resume goes on with a sweep as it was asked; leave every other setting out");
     return stored_sweep(a.resume);
   }
   Json json = a.file.empty() ? Json::object() : to_json(read_sweep_file(a.file));

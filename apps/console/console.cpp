@@ -63,10 +63,12 @@ void catch_interrupts() {
 void leave(int status) {
   std::cout.flush();
   std::cerr.flush();
+  const bool lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;   // a full disk behind standard output; told once alone, then only by ferror
+  if (lost && status == 0) status = 1;
 #ifdef __SANITIZE_ADDRESS__
   std::exit(status);  // the leak check runs there
 #else
-  if (std::fflush(nullptr) != 0 && status == 0) status = 1;  // a full disk behind standard output
+  std::fflush(nullptr);
   ::_exit(status);
 #endif
 }

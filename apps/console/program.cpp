@@ -1,7 +1,9 @@
 #include "apps/console/program.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <string_view>
 
 #include "common/base/error.h"
 
@@ -23,7 +25,11 @@ int run_program(CLI::App& parser, int argc, char** argv, const std::vector<Comma
     for (const Command& c : commands)
       if (c.parser->parsed()) return c.run();
   } catch (const CLI::ParseError& e) {
-    return parser.exit(e, std::cerr, std::cerr) == 0 ? 0 : 2;
+    if (e.get_exit_code() == 0) return parser.exit(e, std::cout, std::cout);   // --help and --version are what was asked for
+    const bool json = std::any_of(argv, argv + argc, [](const char* a) { return std::string_view(a) == "--json"; });   // it may stand after what could not be read
+    if (json) return tell_error({.json = true}, name(ErrorCode::invalid_argument), e.what(), 2);
+    parser.exit(e, std::cerr, std::cerr);
+    return 2;
   } catch (const Error& e) {
     return tell_error(common, name(e.code()), e.what(), e.code() == ErrorCode::invalid_argument ? 2 : 1);
   } catch (const std::filesystem::filesystem_error& e) {

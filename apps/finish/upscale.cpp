@@ -1,6 +1,7 @@
 // upscale: a picture enlarged.
 #include <fmt/format.h>
 
+#include "apps/console/seed_option.h"
 #include "apps/finish/commands.h"
 #include "apps/finish/picture_file.h"
 #include "common/base/error.h"
@@ -59,7 +60,7 @@ Command upscale_command(CLI::App& app, const Common& common, const std::vector<U
   c->add_option("--tile", a->options.side_px, "side of the tiles, pixels of the small picture; 0: in one piece; without it what suits the method");
   c->add_option("--overlap", a->options.overlap_px, "what a tile sees of its neighbours, pixels of the small picture; without it as far as the method needs");
   c->add_option("--prompt", a->options.prompt, "what is to be seen, for methods that draw; without it the prompt in the picture's parameters");
-  c->add_option("--seed", a->options.seed, "of what methods that draw add")->capture_default_str();
+  c->add_option("--seed", a->options.seed, "of what methods that draw add")->check(is_seed())->capture_default_str();
   c->add_option_function<int>("--steps", [a](const int& v) { a->request.steps = v; }, "denoising steps of methods that draw; without it as the model recommends")->check(CLI::Range(1, 1000));
   c->add_option_function<int>("--noise-level", [a](const int& v) { a->request.noise_level = v; }, "noise on the small picture for methods that draw, in training steps");
   c->add_option("--out", a->out, "PNG file to write")->required();

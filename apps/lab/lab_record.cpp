@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "apps/console/seed_option.h"
 #include "apps/lab/golden.h"
 #include "apps/lab/lab.h"
 #include "common/base/error.h"
@@ -74,6 +75,8 @@ Json record_case(const Arguments& a, Components components, const std::string& m
 }
 
 int record(const Arguments& a, const Common& common) {
+  if (!std::isfinite(a.tolerance)) throw Error(ErrorCode::invalid_argument, "--tolerance must be a number from 0 to 1");
+  for (const std::string& asked : a.schedulers) solver_named(asked);   // which knows the names
   if (std::filesystem::exists(std::filesystem::path(a.out) / "manifest.json"))
     throw Error(ErrorCode::conflict, "'" + a.out + "' holds a record already; choose another folder");
   Json cases = Json::array();
@@ -107,7 +110,7 @@ Command lab_record(CLI::App& parent, const Common& common) {
   c->add_option("--negative", a->negative, "what to lead away from");
   c->add_option("--steps", a->steps, "denoising steps")->check(CLI::Range(1, 1000));
   c->add_option("--guidance", a->guidance, "guidance scale");
-  c->add_option("--seed", a->seed, "seed of the noise");
+  c->add_option("--seed", a->seed, "seed of the noise")->check(is_seed());
   c->add_option("--tolerance", a->tolerance, "relative L2 that a later build may differ by")->check(CLI::Range(0.0, 1.0));
   return {c, [a, &common] { return record(*a, common); }};
 }

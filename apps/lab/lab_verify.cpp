@@ -38,7 +38,11 @@ int verify(const Arguments& a, const Common& common) {
   Json failures = Json::array();
   ProgressBar bar(true);
   std::size_t done = 0;
-  for (const Json& c : manifest.at("cases")) {
+  if (!manifest.is_object() || !manifest.contains("cases") || !manifest["cases"].is_array())
+    throw Error(ErrorCode::corrupt_file, "'" + a.manifest + "' is no manifest of recorded cases: it has no list 'cases'");
+  for (const Json& c : manifest["cases"]) {
+    if (!c.is_object() || !c.contains("kind") || !c.contains("name") || !c["kind"].is_string() || !c["name"].is_string())
+      throw Error(ErrorCode::corrupt_file, "'" + a.manifest + "': a case has no kind or no name");
     const std::string name = c.value("name_unique", c.at("name").get<std::string>());
     if (!a.only.empty() && name.find(a.only) == std::string::npos) continue;
     Tally& tally = tallies[group_of(c)];
@@ -57,6 +61,7 @@ int verify(const Arguments& a, const Common& common) {
       write_tensors(file, outcome.tensors, {});
     }
   }
+  if (done == 0) throw Error(ErrorCode::invalid_argument, "'" + a.manifest + "' holds no case" + (a.only.empty() ? std::string() : " whose name contains '" + a.only + "'"));
   Json rows = Json::object();
   int failed = 0, passed = 0, unsupported = 0;
   for (const auto& [kind, t] : tallies) {

@@ -14,7 +14,7 @@ namespace {
 struct Arguments {
   std::string run, reject, prompt, shown, by;
   std::vector<int> pick;
-  bool show = false, later = false;
+  bool show = false, later = false, rejected = false;
 };
 
 // The account that runs the program: who decided, as far as the machine knows.
@@ -52,7 +52,8 @@ int show_question(const RunRecord& run, const Question& q, const ObjectStore& ob
 }
 
 Approval approval_of(const Arguments& a, const Question& q) {
-  if (!a.reject.empty() && (!a.pick.empty() || !a.prompt.empty())) throw Error(ErrorCode::invalid_argument, "--reject ends the run: leave --pick and --prompt out");
+  if (a.rejected && a.reject.empty()) throw Error(ErrorCode::invalid_argument, "--reject needs a reason");
+  if (a.rejected && (!a.pick.empty() || !a.prompt.empty())) throw Error(ErrorCode::invalid_argument, "--reject ends the run: leave --pick and --prompt out");
   if (!a.shown.empty() && a.shown != q.shown)
     throw Error(ErrorCode::conflict, "what waits now is not what you saw (" + q.shown.substr(0, 12) + "... in place of " + a.shown.substr(0, 12) + "...): look again with --show");
   for (std::size_t i = 0; i < a.pick.size(); ++i) {
@@ -62,7 +63,7 @@ Approval approval_of(const Arguments& a, const Question& q) {
       if (a.pick[k] == a.pick[i]) throw Error(ErrorCode::invalid_argument, fmt::format("--pick {} is given twice", a.pick[i]));
   }
   if (!a.prompt.empty() && q.next_prompt.empty()) throw Error(ErrorCode::invalid_argument, "--prompt: no stage follows that draws");
-  return {.stage = q.stage, .shown = q.shown, .approved = a.reject.empty(), .picked = a.pick, .reason = a.reject, .prompt = a.prompt, .by = a.by.empty() ? this_person() : a.by, .at_unix_ms = SystemClock().unix_ms()};
+  return {.stage = q.stage, .shown = q.shown, .approved = !a.rejected, .picked = a.pick, .reason = a.reject, .prompt = a.prompt, .by = a.by.empty() ? this_person() : a.by, .at_unix_ms = SystemClock().unix_ms()};
 }
 
 }  // namespace
@@ -72,13 +73,16 @@ Command approve_command(CLI::App& app, ServiceContext& context) {
   CLI::App* c = app.add_subcommand("approve", "Releases or rejects what a run of a pipeline waits for");
   c->add_option("run", a->run, "id of a run, or latest; without it the runs that wait are listed");
   c->add_flag("--show", a->show, "say what waits, decide nothing");
-  c->add_option("--reject", a->reject, "end the run, for this reason");
+  CLI::Option* reject = c->add_option("--reject", a->reject, "end the run, for this reason");
   c->add_option("--pick", a->pick, "only this picture goes on, counted from 0; several times for several")->allow_extra_args(false);
   c->add_option("--prompt", a->prompt, "what the next stage is asked for, in place of the prompt so far");
   c->add_option("--shown", a->shown, "the word under `shown` that you saw: refused if something else waits by now");
   c->add_option("--by", a->by, "who decides, for the record; without it the account that runs this");
   c->add_flag("--later", a->later, "only record the decision; `safelight run --resume` goes on");
-  return {c, [a, &context] {
+  return {c, [a, reject, &context] {
+            a->rejected = reject->count() > 0;
+            if (a->run.empty() && (a->rejected || a->later || !a->pick.empty() || !a->prompt.empty() || !a->shown.empty() || !a->by.empty()))
+              throw Error(ErrorCode::invalid_argument, "a decision needs the run that it is for: `safelight approve RUN ...`");
             PipelineDesk desk(context);
             if (a->run.empty()) return list_waiting(desk, context);
             const RunRecord run = desk.find(a->run);
@@ -87,9 +91,9 @@ Command approve_command(CLI::App& app, ServiceContext& context) {
             desk.store().decide(run.id, approval_of(*a, question));
             if (!a->later) {
               const int status = desk.go(run.id, false);
-              return a->reject.empty() ? status : 0;
+              return a->rejected ? 0 : status;
             }
-            if (context.common.json) print_json({{"run", run.id}, {"stage", question.stage}, {"shown", question.shown}, {"approved", a->reject.empty()}});
+            if (context.common.json) print_json({{"run", run.id}, {"stage", question.stage}, {"shown", question.shown}, {"approved", !a->rejected}});
             else print_line(printable("recorded; go on with `safelight run --resume " + run.id + "`"));
             return 0;
           }};

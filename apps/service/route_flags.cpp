@@ -1,3 +1,4 @@
+#include "apps/console/seed_option.h"
 #include "apps/service/route_flags.h"
 
 #include <fmt/format.h>
@@ -37,7 +38,7 @@ void add_route_flags(CLI::App& c, RouteFlags& f) {
   c.add_option("--width", r.width_px, "pixels; with --height")->check(CLI::Range(1, 16384));
   c.add_option("--height", r.height_px, "pixels; with --width")->check(CLI::Range(1, 16384));
   c.add_option("--count", r.count, "pictures")->check(CLI::Range(1, 64));
-  c.add_option("--seed", r.seed, "of the first picture");
+  c.add_option("--seed", r.seed, "of the first picture")->check(is_seed());
   c.add_option("--steps", r.steps, "denoising steps")->check(CLI::Range(1, 1000));
   c.add_option("--guidance", r.guidance, "guidance scale")->check(CLI::Range(0.0, 100.0));
   c.add_option("--quality", r.quality, "tier")->check(CLI::IsMember({"draft", "standard", "high", "max"}));

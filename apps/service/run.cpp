@@ -1,4 +1,6 @@
 // safelight run: stages under a route and a promise, or the plan for one request.
+#include <set>
+
 #include "apps/service/pipelines.h"
 #include "apps/service/route_flags.h"
 #include "common/base/error.h"
@@ -12,12 +14,21 @@ struct Arguments {
   bool plan = false, fresh = false, repeat_paid = false;
 };
 
-int run(const Arguments& a, const ServiceContext& context) {
+// What was given and has no meaning in this way of calling would be ignored: a limit on money, for example.
+void require_only(const CLI::App& parser, const std::string& way, const std::set<std::string>& known) {
+  for (const CLI::Option* o : parser.get_options())
+    if (o->count() > 0 && !known.contains(o->get_name())) throw Error(ErrorCode::invalid_argument, o->get_name() + " means nothing to " + way + "; leave it out");
+}
+
+int run(const Arguments& a, const CLI::App& parser, const ServiceContext& context) {
   const int ways = !a.file.empty() + !a.resume.empty() + !a.show.empty();
   if (ways > 1) throw Error(ErrorCode::invalid_argument, "give a pipeline file, --resume or --show, one of them");
+  if (!a.file.empty() && a.plan) require_only(parser, "--plan of a pipeline file, which holds its own", {"file", "--plan", "--catalogue"});
+  else if (!a.file.empty()) require_only(parser, "a pipeline file, which holds its own", {"file", "--out", "--fresh", "--catalogue", "--repeat-paid"});
+  else if (!a.resume.empty()) require_only(parser, "--resume, which goes on as it was asked", {"--resume", "--repeat-paid", "--plan"});
+  else if (!a.show.empty()) require_only(parser, "--show", {"--show", "--repeat-paid", "--plan"});
   if (a.plan) {
     if (!a.resume.empty() || !a.show.empty()) throw Error(ErrorCode::invalid_argument, "--plan is for a pipeline file or a --prompt");
-    if (!a.file.empty() && !a.route.image.prompt.empty()) throw Error(ErrorCode::invalid_argument, "a pipeline file holds the prompt itself: leave --prompt out");
     if (!a.file.empty()) return plan_pipeline(a.file, a.route.catalogue, context), 0;
     std::vector<std::string> warnings;
     const RoutePlan plan = plan_route(a.route, context, warnings);
@@ -45,7 +56,7 @@ Command run_command(CLI::App& app, ServiceContext& context) {
   c->add_flag("--repeat-paid", a->repeat_paid, "with --resume: ask again where a call may have been paid for and its picture never came");
   c->add_option("--show", a->show, "id of a run, or latest: where every second and cent went");
   add_route_flags(*c, a->route);
-  return {c, [a, &context] { return run(*a, context); }};
+  return {c, [a, c, &context] { return run(*a, *c, context); }};
 }
 
 }  // namespace safelight::app

@@ -161,8 +161,9 @@ std::vector<std::vector<double>> channel_derivatives(const Autoencoder& autoenco
 }
 
 constexpr int kFitRuns = 40, kEditRuns = 100, kDerivativeRuns = 20;
-// People write negative prompts, and guidance away from words is stronger than away from none: bands that never saw one would call them burnt.
-constexpr int kNegativeEvery = 10, kNegativeFrom = 7;   // every tenth run; the prompt of the seventh run after it
+// People write negative prompts, and guidance away from words is stronger than away from none: bands that never saw one would call them burnt. One run in
+// eleven has one, the prompt of the seventh run after it.
+constexpr int kPlainRuns = 10, kNegativeFrom = 7;
 
 // The first is asked at the recommended setting, with and without cross-attention; the others, for their words, in few steps.
 std::vector<KnownAnswer> record_known_answers(Engine& engine, const GenerateRequest& base, const std::filesystem::path& scratch, const std::vector<std::string>& prompts) {
@@ -209,12 +210,12 @@ Baseline calibrate(Engine& engine, const std::string& model, const std::filesyst
   engine.close(base.model);  // the runs below record with the fitted decode
   components = engine.open(base.model, "float32");
   std::vector<TraceReader> healthy;
-  const int total = options.runs + options.held_out_runs;
-  const auto one = [&](int i) {
+  const int with_negative = options.runs / kPlainRuns, total = options.runs + with_negative + options.held_out_runs;
+  const auto one = [&](int i, bool negative) {
     GenerateRequest request = base;
     request.prompt = prompts[static_cast<std::size_t>(i) % prompts.size()];
     request.seed = 9'000 + static_cast<std::uint64_t>(i);
-    if (i % kNegativeEvery == kNegativeEvery - 1) request.negative = prompts[static_cast<std::size_t>(i + kNegativeFrom) % prompts.size()];
+    if (negative) request.negative = prompts[static_cast<std::size_t>(i + kNegativeFrom) % prompts.size()];
     const auto directory = scratch / std::to_string(i);
     std::filesystem::remove_all(directory);
     engine.generate(request, {}, directory, {});
@@ -222,7 +223,7 @@ Baseline calibrate(Engine& engine, const std::string& model, const std::filesyst
     if (options.stop && options.stop()) throw Error(ErrorCode::cancelled, "cancelled on request");
     return TraceReader(directory);
   };
-  for (int i = 0; i < options.runs; ++i) healthy.push_back(one(i));
+  for (int i = 0; i < options.runs + with_negative; ++i) healthy.push_back(one(i, i >= options.runs));
   Baseline b = build_baseline(healthy);
   for (const auto& row : components->latent_to_rgb) b.latent_to_rgb.push_back({row[0], row[1], row[2]});
   std::vector<at::Tensor> latents;
@@ -239,7 +240,7 @@ Baseline calibrate(Engine& engine, const std::string& model, const std::filesyst
   b.small_edit = band_of(moves);
   int alarms = 0;
   for (int i = 0; i < options.held_out_runs; ++i) {
-    const TraceReader run = one(options.runs + i);
+    const TraceReader run = one(options.runs + with_negative + i, i % (kPlainRuns + 1) == kPlainRuns);
     alarms += !diagnose(run, &b, nullptr, {.counterfactuals = 0}, {}).healthy;
   }
   engine.close(base.model);

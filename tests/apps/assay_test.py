@@ -54,6 +54,13 @@ class Assay(unittest.TestCase):
         self.assertEqual(lines.read_text().splitlines()[:3], first)
         self.assertEqual(after["confusion"], whole["confusion"])
         self.assertEqual(after["faulty_runs"], 4)
+        page = self.out / "page"
+        scores(assay(self.out / "whole", 4, "--page", str(page)))
+        text = (page / "assay.md").read_text()
+        self.assertIn("4 runs with a fault and 4 without", text)
+        for fault in whole["faults"]:
+            self.assertIn("| " + fault["fault"], text)
+        self.assertEqual((page / "confusion.svg").read_text(), (self.out / "whole" / "confusion.svg").read_text())
 
 
 if __name__ == "__main__":

@@ -123,6 +123,19 @@ class CommandLine(CommandLineTest):
         self.assertIn(done.returncode, (1, 2))
         self.run_it("generate", "")
 
+    def test_a_device_that_is_not_there_is_refused(self):
+        for device, said in (("cuda", "CUDA"), ("cuda:x", "known"), ("tpu", "known"), ("", "known")):
+            done = subprocess.run([BINARY, "--device", device, "generate", PROMPT], env=self.env, capture_output=True, timeout=60)
+            self.assertIn(done.returncode, (1, 2), device)
+            self.assertIn(said, done.stderr.decode(), device)
+
+    def test_a_wrong_option_of_many_prompts_is_said_once(self):
+        file = self.dir / "prompts.txt"
+        file.write_text("a red circle\n" * 5)
+        said = self.call("generate", "--from", file, "--probes", "all", "--out", self.dir / "many", status=2).stderr.decode()
+        self.assertEqual(said.count("probes"), 1, said)
+        self.assertFalse((self.dir / "many").exists())
+
     def test_many_prompts_give_what_each_gives_alone(self):
         lines = ["a red circle", "", '{"prompt":"a blue star","seed":5,"guidance":2}', '{"prompt":', '{"prompt":"a green ring","seed":6,"model":"signs-none"}',
                  '{"prompt":"a yellow square","count":2}', "a pink heart"]

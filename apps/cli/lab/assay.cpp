@@ -7,6 +7,7 @@
 #include "apps/cli/context.h"
 #include "apps/cli/lab/assay_report.h"
 #include "apps/cli/shard.h"
+#include "apps/console/seed_option.h"
 #include "assay/assay.h"
 #include "assay/confusion.h"
 #include "common/base/error.h"
@@ -92,7 +93,7 @@ Command lab_assay(CLI::App& lab, Context& context) {
   CLI::App* c = lab.add_subcommand("assay", "Break a model in known ways and measure how often the diagnosis finds out");
   c->add_option("model", a->model, "name or directory");
   c->add_option("--count", a->plan.count, "faulty runs, and as many clean ones")->check(CLI::Range(1, 1'000'000));
-  c->add_option("--seed", a->plan.seed, "of prompts, pictures and faults");
+  c->add_option("--seed", a->plan.seed, "of prompts, pictures and faults")->check(is_seed());
   c->add_option("--counterfactuals", a->plan.counterfactuals, "reruns that each verdict may spend")->check(CLI::Range(0, 1000));
   c->add_option("--shard", a->shard, "i/n: every n-th pair of runs from the i-th on; shards share --out");
   c->add_option("--budget", a->budget_min, "minutes after which no further run is begun; 0: no limit")->check(CLI::NonNegativeNumber);

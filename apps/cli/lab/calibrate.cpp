@@ -22,7 +22,7 @@ std::vector<std::string> scene_prompts(const std::filesystem::path& model, int n
 Command lab_calibrate(CLI::App& lab, Context& context) {
   struct Arguments {
     std::string model = "signs-base";
-    int runs = 150, held_out = 50;
+    int runs = 300, held_out = 50;   // fewer than five runs a feature make no band of all features together
   };
   auto a = std::make_shared<Arguments>();
   CLI::App* c = lab.add_subcommand("calibrate", "Record what healthy runs of a model look like, into its baseline.json");

@@ -65,6 +65,13 @@ double mean_from(const std::vector<double>& values, int step) {
 
 double mean(const std::vector<double>& values) { return values.empty() ? std::nan("") : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size()); }
 
+// Of the picture, that the masks cover: the share of an attention that is alike everywhere.
+double mean_cover(const std::vector<NounMask>& nouns) {
+  std::vector<double> covers;
+  for (const NounMask& n : nouns) covers.push_back(static_cast<double>(std::count(n.mask.begin(), n.mask.end(), 1)) / static_cast<double>(std::max<std::size_t>(n.mask.size(), 1)));
+  return mean(covers);
+}
+
 double lowest_drift(const TraceReader& run, int channel, int step) {
   double low = HUGE_VAL;
   const auto& rows = run.values("snr.drift_db");
@@ -116,8 +123,8 @@ std::vector<CollapsePoint> EvidenceRuns::collapses() {
       Interventions change;
       change.attention.push_back({.steps = {from, -1}, .factor = factor, .layers = "", .cross = true, .token = -1});
       const TraceReader flat = run(request, change);
-      out.push_back({scene, factor, mean_from(flat.scalar("attention.routing_entropy"), from) - entropy,
-                     agreement - mean(noun_shares(flat, world.image_px, sample.nouns, from))});
+      out.push_back({.scene = scene, .factor = factor, .entropy_spike = mean_from(flat.scalar("attention.routing_entropy"), from) - entropy, .held = agreement - mean_cover(sample.nouns),
+                     .agreement_lost = agreement - mean(noun_shares(flat, world.image_px, sample.nouns, from))});
       advance("attention flattened");
     }
   }

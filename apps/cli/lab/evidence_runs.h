@@ -14,7 +14,8 @@ struct CollapsePoint {
   int scene = 0;
   double factor = 1;           // of the logits
   double entropy_spike = 0;    // mean routing entropy of the steps concerned, less that of the same run left alone
-  double agreement_lost = 0;   // share of the nouns' attention on their masks in the run left alone, less this one's
+  double held = 0;             // share of the nouns' attention on their masks in the run left alone, less what attention that is alike everywhere has there
+  double agreement_lost = 0;   // that share in the run left alone, less this one's
 };
 
 // One latent channel pushed at every step of the last third.

@@ -24,12 +24,14 @@ namespace safelight {
 namespace {
 
 std::string time_text() {
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  const auto exact = std::chrono::system_clock::now();
+  const std::time_t now = std::chrono::system_clock::to_time_t(exact);
   std::tm utc{};
   gmtime_r(&now, &utc);
   char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(exact.time_since_epoch()).count() % 1000;
+  return text + ("." + std::to_string(1000 + ms).substr(1)) + "Z";   // runs of one second keep their order
 }
 
 std::string hash_key(const std::filesystem::path& file) {
@@ -96,8 +98,9 @@ std::filesystem::path Engine::find_model(const std::string& name) const {
     if (model.filename() == wanted) return model;
     known += (known.empty() ? "" : ", ") + model.filename().string();
   }
+  if (std::filesystem::is_regular_file(wanted)) return wanted;   // a checkpoint in the current folder
   throw Error(ErrorCode::not_found, "model '" + wanted + "' is not known; known: " + (known.empty() ? "none" : known) +
-                                        ", or give the path of a model directory");
+                                        ", or give the path of a model directory or of a checkpoint file");
 }
 
 std::shared_ptr<const Components> Engine::open(const std::string& model, const std::string& dtype) {

@@ -86,6 +86,7 @@ Baseline build_baseline(const std::vector<TraceReader>& runs) {
     for (const auto& [group, entries] : run.run()["facts"].items())
       for (const auto& [key, value] : entries.items())
         if (value.is_number()) facts[group + "." + key].push_back(value.get<double>());
+    if (has_negative(run)) continue;
     together.push_back(artifact_features(run));
     for (const auto& [name, value] : together.back()) features[name].push_back(value);
   }
@@ -100,14 +101,18 @@ Baseline build_baseline(const std::vector<TraceReader>& runs) {
   b.facts = bands_of(facts);
   b.features = bands_of(features, kWidenFeatures);
   b.joint = joint_band(together);
+  for (const TraceReader& run : runs)
+    if (has_negative(run)) b.score_with_negative = std::max(b.score_with_negative, overall(artifact_scores(run, b)));
   return b;
 }
+
+bool has_negative(const TraceReader& run) { return !run.run().value("resolved", Json::object()).value("negative", std::string()).empty(); }
 
 Json to_json(const Baseline& b) {
   Json json = {{"format", "safelight-baseline/1"}, {"runs", b.runs}, {"false_alarm_rate", b.false_alarm_rate},
                {"false_alarm_runs", b.false_alarm_runs}, {"latent_to_rgb", b.latent_to_rgb}, {"channel_to_rgb", b.channel_to_rgb},
                {"series", Json::object()}, {"facts", Json::object()}, {"features", Json::object()}, {"joint", to_json(b.joint)},
-               {"small_edit", b.small_edit ? to_json(*b.small_edit) : Json(nullptr)}};
+               {"score_with_negative", b.score_with_negative}, {"small_edit", b.small_edit ? to_json(*b.small_edit) : Json(nullptr)}};
   for (const KnownAnswer& a : b.known_answers) json["known_answers"].push_back(to_json(a));
   for (const auto& [name, elements] : b.series)
     for (const auto& bins : elements) {
@@ -129,6 +134,7 @@ Baseline baseline_from_json(const Json& json, const std::string& where) {
     b.false_alarm_runs = json.at("false_alarm_runs");
     b.latent_to_rgb = json.at("latent_to_rgb").get<std::vector<std::vector<double>>>();
     b.channel_to_rgb = json.value("channel_to_rgb", b.channel_to_rgb);
+    b.score_with_negative = json.value("score_with_negative", 0.0);
     for (const auto& [name, elements] : json.at("series").items())
       for (const Json& bins : elements) {
         auto& row = b.series[name].emplace_back();

@@ -37,6 +37,8 @@ struct Baseline {
   // What a unit more in all of one channel does to the mean colour, 0..255: derivatives of the decoder at healthy latents. Rows: channels. Unlike the fit
   // it holds for shifts that healthy latents never have. Empty: not measured.
   std::vector<std::vector<double>> channel_to_rgb;
+  // The highest artifact score of healthy runs with a negative prompt: their pictures are less like the others, and make no bands.
+  double score_with_negative = 0;
   int runs = 0;
   double false_alarm_rate = 0;            // measured on runs that took no part in making the bands
   int false_alarm_runs = 0;
@@ -52,7 +54,9 @@ inline constexpr double kSmallEdit = 0.05;
 bool is_per_word(const std::string& series);
 
 Band band_of(std::vector<double> values);
+// Runs with a negative prompt widen the bands of series and facts: guidance away from words is stronger than away from none.
 Baseline build_baseline(const std::vector<TraceReader>& runs);
+bool has_negative(const TraceReader& run);
 Json to_json(const Baseline& baseline);
 // Throws Error(corrupt_file) naming `where`.
 Baseline baseline_from_json(const Json& json, const std::string& where);

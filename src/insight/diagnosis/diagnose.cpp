@@ -175,9 +175,10 @@ void conclude(Verdict& v, const Finding& f, const TraceReader& trace, const std:
   }
 }
 
-void conclude_nothing(Verdict& v, double score, bool cleared, bool has_baseline) {
+// `usual`: what such runs came to at calibration, though nothing was wrong with them.
+void conclude_nothing(Verdict& v, double score, bool cleared, double usual, bool has_baseline) {
   // A picture somewhat unlike those of calibration is no fault by itself where every part and every setting is as it should be.
-  v.healthy = score <= (cleared ? kUnusualScore : kHealthyScore);
+  v.healthy = score <= std::max(cleared ? kUnusualScore : kHealthyScore, usual);
   v.undetermined = !v.healthy;
   if (!v.healthy) rank(v, v.findings);
   v.confidence = v.healthy && has_baseline ? 1 - score : 0.5;
@@ -244,7 +245,7 @@ Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment*
     }
   }
   if (suspects.empty()) {
-    conclude_nothing(v, score, cleared, baseline != nullptr);
+    conclude_nothing(v, score, cleared, baseline && has_negative(trace) ? baseline->score_with_negative : 0, baseline != nullptr);
     if (options.unlike_prompt && reruns) explain_unlike_prompt(trace, *reruns, options, progress, v);
     else if (options.unlike_prompt) v.notes.push_back("nothing could be rerun, so it was not looked into why the picture does not show what was asked for");
     if (!seen) return v;

@@ -53,6 +53,7 @@ struct ProviderEntry {
   std::string summary;                       // one sentence for lists
   std::vector<std::string> dialects;         // the first is the default; may be empty
   std::function<CallOutcome(const ProviderCall&)> call;  // thread-safe
+  std::function<std::string(const ModelRow&)> problem = {};   // why the row cannot be called from here; null or "": it can
 };
 
 // Every protocol that goes over the network.

@@ -83,10 +83,16 @@ std::map<std::string, Ineligible> unreachable_rows(const Catalogue& catalogue, c
   const auto served = [](const std::vector<ProviderEntry>& table, const std::string& protocol) {
     return std::any_of(table.begin(), table.end(), [&](const ProviderEntry& e) { return e.name == protocol; });
   };
+  const auto problem_of = [&](const ModelRow& row) {
+    const auto entry = std::find_if(injected.begin(), injected.end(), [&](const ProviderEntry& e) { return e.name == row.protocol; });
+    return entry != injected.end() && entry->problem ? entry->problem(row) : std::string();
+  };
   std::map<std::string, Ineligible> out;
   for (const ModelRow& row : catalogue.rows()) {
     if (!served(injected, row.protocol) && !served(provider_table(), row.protocol)) {
       out.emplace(row.id, Ineligible{"not_connected", "this program does not speak its protocol '" + row.protocol + "'"});
+    } else if (const std::string problem = problem_of(row); !problem.empty()) {
+      out.emplace(row.id, Ineligible{"not_here", problem});
     } else if (!row.credential.empty()) {
       const std::optional<Secret> key = credentials ? credentials(row.credential) : std::nullopt;
       if (!key || key->empty()) out.emplace(row.id, Ineligible{"no_credential", "its key " + row.credential + " is not set"});
