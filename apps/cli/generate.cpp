@@ -82,6 +82,27 @@ void tell(const Json& json) {
   if (json.contains("verdict")) print_line(verdict_text(verdict_from_json(json["verdict"])));
 }
 
+// Whether every setting that was asked for is in the stored request, which the model's own have filled up.
+bool holds(const Json& stored, const Json& asked, const Json& usual) {
+  for (const auto& [key, value] : asked.items()) {
+    const Json other = stored.is_object() ? stored.value(key, Json()) : Json();
+    if (value.is_object() ? !holds(other, value, usual.value(key, Json::object())) : value != usual.value(key, Json()) && value != other) return false;
+  }
+  return true;
+}
+
+bool is_of(const Json& record, const GenerateRequest& request) {
+  const Json stored = record.value("request", Json::object());
+  Json asked = to_json(request);
+  for (const char* key : {"prompt", "negative"})
+    if (stored.value(key, Json()) != asked[key]) return false;
+  if (record.value("interventions", Json::object()) != to_json(Interventions{})) return true;   // they are in the stored request too
+  for (const char* key : {"seed", "count"})
+    if (stored.value(key, Json()) != asked[key]) return false;
+  if (std::filesystem::path(request.model).filename() == stored.value("model", std::string())) asked.erase("model");   // stored by its name
+  return holds(stored, asked, to_json(GenerateRequest{}));
+}
+
 // Whether the directory holds this request's finished run. An unfinished run of ours is taken away; anything else is somebody's and stays.
 // Throws Error(conflict).
 bool finished(const std::filesystem::path& directory, const GenerateRequest& request) {
@@ -98,7 +119,7 @@ bool finished(const std::filesystem::path& directory, const GenerateRequest& req
     std::filesystem::remove_all(directory);
     return false;
   }
-  if (record.value("request", Json()) != to_json(request))
+  if (!is_of(record, request))
     throw Error(ErrorCode::conflict, "'" + directory.string() + "' holds the finished run of another request; choose another --out, or remove it");
   return true;
 }
@@ -217,7 +238,12 @@ int generate(Arguments a, Context& context) {
   Interventions change;
   if (!a.interventions.empty()) {
     const bool file = a.interventions.front() != '{';
-    change = interventions_from_json(file ? read_json(a.interventions) : parse_json(a.interventions, "--interventions"));
+    try {
+      change = interventions_from_json(file ? read_json(a.interventions) : parse_json(a.interventions, "--interventions"));
+    } catch (const Error& e) {
+      if (file || e.code() != ErrorCode::corrupt_file) throw;
+      throw Error(ErrorCode::invalid_argument, e.what());   // no file is at fault
+    }
   }
   catch_interrupts();
   const bool cascade = !a.refiner.empty() || !a.upscaler.empty();

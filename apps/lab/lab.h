@@ -21,6 +21,14 @@ struct ModelBench {
 // The laboratory alone has no file formats for pictures and leaves it out.
 using ModelBencher = std::function<Json(const ModelBench&)>;
 
+// What the whole program was told with `option`, where the command itself was not.
+template <class T>
+void inherit(const CLI::App& command, const char* option, T& value) {
+  if (command.get_option(option)->count() > 0) return;
+  for (const CLI::App* up = command.get_parent(); up; up = up->get_parent())
+    if (const CLI::Option* o = up->get_option_no_throw(option); o && o->count() > 0) value = o->as<T>();
+}
+
 Command lab_train(CLI::App& parent, const Common& common, PictureEncoder encode = {});
 Command lab_record(CLI::App& parent, const Common& common);
 Command lab_bench(CLI::App& parent, const Common& common, ModelBencher model = {});

@@ -222,7 +222,9 @@ Command lab_bench(CLI::App& parent, const Common& common, ModelBencher model) {
   c->add_option("--requests", a->serving.requests, "of --serve: pictures a round, load and server")->check(CLI::Range(1, 10000));
   c->add_option("--rows", a->serving.rows, "of --serve: most rows of a shared batch; a picture with guidance takes two")->check(CLI::Range(1, 1024));
   c->add_option("--threads", a->threads, "0: one for each processor")->check(CLI::Range(0, 1024));
-  return {c, [a, &common, model, rounds] {
+  return {c, [a, c, &common, model, rounds] {
+            inherit(*c, "--threads", a->threads);
+            inherit(*c, "--device", a->device);
             a->serving.rounds = rounds->count() > 0 ? a->rounds : 2;
             return a->model.empty() && a->serving.points.empty() ? bench(*a, common) : bench_whole(*a, common, model);
           }};

@@ -65,8 +65,12 @@ Command lab_train(CLI::App& parent, const Common& common, PictureEncoder encode)
   c->add_option("--minutes", a->minutes, "stop cleanly after this time")->check(CLI::NonNegativeNumber);
   c->add_option("--stages", a->stages, "all, or some of autoencoder, text, denoiser, distillation, latent_upscaler, cascade, separated by commas");
   c->add_option("--device", a->device, "cpu or cuda");
-  c->add_option("--threads", a->threads, "threads to compute with");
-  return {c, [a, &common, encode] { return train_command(*a, common, encode); }};
+  c->add_option("--threads", a->threads, "threads to compute with; 0: one for each processor")->check(CLI::Range(0, 1024));
+  return {c, [a, c, &common, encode] {
+            inherit(*c, "--threads", a->threads);
+            inherit(*c, "--device", a->device);
+            return train_command(*a, common, encode);
+          }};
 }
 
 }  // namespace safelight::app

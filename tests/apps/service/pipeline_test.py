@@ -166,6 +166,7 @@ class PipelineTest(CommandLineTest):
 
     def test_a_rejection_ends_it_and_says_why(self):
         self.result(*self.world("no"))
+        self.assertIn("reason", self.call("approve", "latest", "--reject", "", status=2).stderr.decode())
         status, report = self.result("approve", "latest", "--reject", "crooked")
         self.assertEqual((status, report["state"], report["stages"][3]["message"]), (0, "rejected", "crooked"))
         self.assertFalse((self.dir / "no-out" / "barn.png").exists())
