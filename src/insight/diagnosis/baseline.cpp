@@ -65,39 +65,75 @@ const Band* Baseline::band(const std::string& name, std::size_t element, double 
 
 Band band_of(std::vector<double> values) { return widened_band(std::move(values), kWiden); }
 
+namespace {
+
+using SeriesPool = std::map<std::string, std::vector<std::vector<std::vector<double>>>>;   // series -> element -> bin -> values
+
+std::map<std::string, std::vector<std::vector<std::optional<Band>>>> series_bands(const SeriesPool& pool) {
+  std::map<std::string, std::vector<std::vector<std::optional<Band>>>> out;
+  for (const auto& [name, elements] : pool)
+    for (const auto& bins : elements) {
+      auto& row = out[name].emplace_back(Baseline::kBins);
+      for (std::size_t i = 0; i < bins.size(); ++i)
+        if (bins[i].size() >= 5) row[i] = band_of(bins[i]);
+    }
+  return out;
+}
+
+Json series_json(const std::map<std::string, std::vector<std::vector<std::optional<Band>>>>& series) {
+  Json out = Json::object();
+  for (const auto& [name, elements] : series)
+    for (const auto& bins : elements) {
+      Json row = Json::array();
+      for (const auto& band : bins) row.push_back(band ? to_json(*band) : Json(nullptr));
+      out[name].push_back(row);
+    }
+  return out;
+}
+
+bool is_of_guidance(const std::string& series) { return series.rfind("guidance.", 0) == 0; }
+
+}  // namespace
+
+Baseline Baseline::with_negative() const {
+  Baseline out = *this;
+  for (const auto& [name, bands] : guidance_with_negative) out.series[name] = bands;
+  return out;
+}
+
 Baseline build_baseline(const std::vector<TraceReader>& runs) {
   Baseline b;
   b.runs = static_cast<int>(runs.size());
-  std::map<std::string, std::vector<std::vector<std::vector<double>>>> pool;
+  SeriesPool pool, guidance;
   Pool facts, features;
   std::vector<Features> together;
   for (const TraceReader& run : runs) {
+    const bool negative = has_negative(run);
     for (const SeriesInfo& s : run.series()) {
+      if (negative && !is_of_guidance(s.name)) continue;
       const auto& rows = run.values(s.name);
       for (std::size_t step = 0; step < rows.size(); ++step)
         for (std::size_t e = 0; e < rows[step].size(); ++e) {
           if (!std::isfinite(rows[step][e])) continue;
-          auto& elements = pool[s.name];
           const std::size_t slot = is_per_word(s.name) ? 0 : e;
-          if (elements.size() <= slot) elements.resize(slot + 1, std::vector<std::vector<double>>(Baseline::kBins));
-          elements[slot][static_cast<std::size_t>(Baseline::bin_of(run.nodes()[step].timestep))].push_back(rows[step][e]);
+          const auto add = [&](SeriesPool& to) {
+            auto& elements = to[s.name];
+            if (elements.size() <= slot) elements.resize(slot + 1, std::vector<std::vector<double>>(Baseline::kBins));
+            elements[slot][static_cast<std::size_t>(Baseline::bin_of(run.nodes()[step].timestep))].push_back(rows[step][e]);
+          };
+          if (!negative) add(pool);
+          if (is_of_guidance(s.name)) add(guidance);
         }
     }
+    if (negative) continue;
     for (const auto& [group, entries] : run.run()["facts"].items())
       for (const auto& [key, value] : entries.items())
         if (value.is_number()) facts[group + "." + key].push_back(value.get<double>());
-    if (has_negative(run)) continue;
     together.push_back(artifact_features(run));
     for (const auto& [name, value] : together.back()) features[name].push_back(value);
   }
-  for (const auto& [name, elements] : pool) {
-    auto& out = b.series[name];
-    for (const auto& bins : elements) {
-      out.emplace_back(Baseline::kBins);
-      for (std::size_t i = 0; i < bins.size(); ++i)
-        if (bins[i].size() >= 5) out.back()[i] = band_of(bins[i]);
-    }
-  }
+  b.series = series_bands(pool);
+  if (std::any_of(runs.begin(), runs.end(), has_negative)) b.guidance_with_negative = series_bands(guidance);
   b.facts = bands_of(facts);
   b.features = bands_of(features, kWidenFeatures);
   b.joint = joint_band(together);
@@ -111,15 +147,9 @@ bool has_negative(const TraceReader& run) { return !run.run().value("resolved", 
 Json to_json(const Baseline& b) {
   Json json = {{"format", "safelight-baseline/1"}, {"runs", b.runs}, {"false_alarm_rate", b.false_alarm_rate},
                {"false_alarm_runs", b.false_alarm_runs}, {"latent_to_rgb", b.latent_to_rgb}, {"channel_to_rgb", b.channel_to_rgb},
-               {"series", Json::object()}, {"facts", Json::object()}, {"features", Json::object()}, {"joint", to_json(b.joint)},
+               {"series", series_json(b.series)}, {"guidance_with_negative", series_json(b.guidance_with_negative)}, {"facts", Json::object()}, {"features", Json::object()}, {"joint", to_json(b.joint)},
                {"score_with_negative", b.score_with_negative}, {"small_edit", b.small_edit ? to_json(*b.small_edit) : Json(nullptr)}};
   for (const KnownAnswer& a : b.known_answers) json["known_answers"].push_back(to_json(a));
-  for (const auto& [name, elements] : b.series)
-    for (const auto& bins : elements) {
-      Json row = Json::array();
-      for (const auto& band : bins) row.push_back(band ? to_json(*band) : Json(nullptr));
-      json["series"][name].push_back(row);
-    }
   for (const auto& [name, band] : b.facts) json["facts"][name] = to_json(band);
   for (const auto& [name, band] : b.features) json["features"][name] = to_json(band);
   return json;
@@ -130,17 +160,21 @@ Baseline baseline_from_json(const Json& json, const std::string& where) {
     if (json.at("format") != "safelight-baseline/1") throw Error(ErrorCode::corrupt_file, where + " is not a baseline of this version");
     Baseline b;
     b.runs = json.at("runs");
+    if (!json.at("series").is_object()) throw Error(ErrorCode::corrupt_file, where + ": series is no object; run `safelight lab calibrate` again");
     b.false_alarm_rate = json.at("false_alarm_rate");
     b.false_alarm_runs = json.at("false_alarm_runs");
     b.latent_to_rgb = json.at("latent_to_rgb").get<std::vector<std::vector<double>>>();
     b.channel_to_rgb = json.value("channel_to_rgb", b.channel_to_rgb);
     b.score_with_negative = json.value("score_with_negative", 0.0);
-    for (const auto& [name, elements] : json.at("series").items())
-      for (const Json& bins : elements) {
-        auto& row = b.series[name].emplace_back();
-        for (const Json& band : bins) row.push_back(band.is_null() ? std::nullopt : std::optional<Band>(band_from(band)));
-        row.resize(Baseline::kBins);
-      }
+    for (const auto& [key, series] : {std::pair{"series", &b.series}, {"guidance_with_negative", &b.guidance_with_negative}}) {
+      const Json stored = json.value(key, Json::object());
+      for (const auto& [name, elements] : stored.items())
+        for (const Json& bins : elements) {
+          auto& row = (*series)[name].emplace_back();
+          for (const Json& band : bins) row.push_back(band.is_null() ? std::nullopt : std::optional<Band>(band_from(band)));
+          row.resize(Baseline::kBins);
+        }
+    }
     for (const auto& [name, band] : json.at("facts").items()) b.facts[name] = band_from(band);
     for (const auto& [name, band] : json.at("features").items()) b.features[name] = band_from(band);
     if (json.contains("joint")) b.joint = joint_band_from_json(json["joint"]);

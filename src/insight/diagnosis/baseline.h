@@ -37,12 +37,16 @@ struct Baseline {
   // What a unit more in all of one channel does to the mean colour, 0..255: derivatives of the decoder at healthy latents. Rows: channels. Unlike the fit
   // it holds for shifts that healthy latents never have. Empty: not measured.
   std::vector<std::vector<double>> channel_to_rgb;
-  // The highest artifact score of healthy runs with a negative prompt: their pictures are less like the others, and make no bands.
+  // Of healthy runs with a negative prompt. Guidance away from words is stronger than away from none, and their pictures are less like the others: they make
+  // no bands but those of the guidance, which only such runs are held to, and the highest artifact score that is usual for them.
+  std::map<std::string, std::vector<std::vector<std::optional<Band>>>> guidance_with_negative;
   double score_with_negative = 0;
   int runs = 0;
   double false_alarm_rate = 0;            // measured on runs that took no part in making the bands
   int false_alarm_runs = 0;
 
+  // What a run with a negative prompt is held to.
+  Baseline with_negative() const;
   const Band* band(const std::string& series, std::size_t element, double timestep) const;
   static int bin_of(double timestep);
 };
@@ -54,7 +58,6 @@ inline constexpr double kSmallEdit = 0.05;
 bool is_per_word(const std::string& series);
 
 Band band_of(std::vector<double> values);
-// Runs with a negative prompt widen the bands of series and facts: guidance away from words is stronger than away from none.
 Baseline build_baseline(const std::vector<TraceReader>& runs);
 bool has_negative(const TraceReader& run);
 Json to_json(const Baseline& baseline);

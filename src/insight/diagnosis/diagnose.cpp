@@ -6,6 +6,7 @@
 #include <cmath>
 #include <iterator>
 #include <map>
+#include <optional>
 
 #include "common/api/json.h"
 #include "insight/diagnosis/artifact.h"
@@ -191,6 +192,8 @@ void conclude_nothing(Verdict& v, double score, bool cleared, double usual, bool
 
 Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment* experiment, const DiagnoseOptions& options,
                  const DiagnoseProgress& progress) {
+  std::optional<Baseline> held_to;
+  if (baseline && has_negative(trace)) baseline = &held_to.emplace(baseline->with_negative());
   Verdict v;
   Experiment* const reruns = options.counterfactuals > 0 ? experiment : nullptr;
   const Interventions own = interventions_from_json(trace.run().value("interventions", Json::object()));
