@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <map>
 #include <optional>
 #include <random>
+#include <utility>
 
 #include "common/base/error.h"
 #include "common/base/io.h"
@@ -25,6 +25,16 @@ std::filesystem::path cache_dir() {
   if (const char* dir = std::getenv("XDG_CACHE_HOME"); dir && *dir) return std::filesystem::path(dir) / "safelight";
   if (const char* home = std::getenv("HOME"); home && *home) return std::filesystem::path(home) / ".cache" / "safelight";
   return {};
+}
+
+// When the run began; what cannot be read counts as old.
+std::string created(const std::filesystem::path& run) {
+  try {
+    const Json record = read_json(run / "run.json");
+    return record.is_object() ? record.value("created", std::string()) : std::string();
+  } catch (const std::exception&) {
+    return {};
+  }
 }
 
 // 0 for "latest", N for "latest~N"; nothing for other names.
@@ -69,16 +79,11 @@ std::filesystem::path Context::new_run_directory() const {
 std::vector<std::filesystem::path> Context::stored_runs() const {
   std::vector<std::filesystem::path> out;
   if (!std::filesystem::is_directory(runs_dir)) return out;
+  std::vector<std::pair<std::string, std::filesystem::path>> by_time;
   for (const auto& entry : std::filesystem::directory_iterator(runs_dir))
-    if (std::filesystem::exists(entry.path() / "run.json")) out.push_back(entry.path());
-  std::map<std::filesystem::path, std::string> created;   // what cannot be read counts as old
-  for (const auto& run : out) try {
-      const Json record = read_json(run / "run.json");
-      created[run] = record.is_object() ? record.value("created", std::string()) : "";
-    } catch (const std::exception&) {
-      created[run] = "";
-    }
-  std::sort(out.begin(), out.end(), [&](const auto& a, const auto& b) { return std::pair(created[a], a) < std::pair(created[b], b); });
+    if (std::filesystem::exists(entry.path() / "run.json")) by_time.emplace_back(created(entry.path()), entry.path());
+  std::sort(by_time.begin(), by_time.end());
+  for (auto& [when, run] : by_time) out.push_back(std::move(run));
   return out;
 }
 

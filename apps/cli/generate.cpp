@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "apps/cli/context.h"
+#include "apps/cli/finished_run.h"
 #include "apps/console/seed_option.h"
 #include "bridge/diagnosis.h"
 #include "common/api/json.h"
@@ -82,48 +83,6 @@ void tell(const Json& json) {
   if (json.contains("verdict")) print_line(verdict_text(verdict_from_json(json["verdict"])));
 }
 
-// Whether every setting that was asked for is in the stored request, which the model's own have filled up.
-bool holds(const Json& stored, const Json& asked, const Json& usual) {
-  for (const auto& [key, value] : asked.items()) {
-    const Json other = stored.is_object() ? stored.value(key, Json()) : Json();
-    if (value.is_object() ? !holds(other, value, usual.value(key, Json::object())) : value != usual.value(key, Json()) && value != other) return false;
-  }
-  return true;
-}
-
-bool is_of(const Json& record, const GenerateRequest& request) {
-  const Json stored = record.value("request", Json::object());
-  Json asked = to_json(request);
-  for (const char* key : {"prompt", "negative"})
-    if (stored.value(key, Json()) != asked[key]) return false;
-  if (record.value("interventions", Json::object()) != to_json(Interventions{})) return true;   // they are in the stored request too
-  for (const char* key : {"seed", "count"})
-    if (stored.value(key, Json()) != asked[key]) return false;
-  if (std::filesystem::path(request.model).filename() == stored.value("model", std::string())) asked.erase("model");   // stored by its name
-  return holds(stored, asked, to_json(GenerateRequest{}));
-}
-
-// Whether the directory holds this request's finished run. An unfinished run of ours is taken away; anything else is somebody's and stays.
-// Throws Error(conflict).
-bool finished(const std::filesystem::path& directory, const GenerateRequest& request) {
-  if (!std::filesystem::exists(directory) || (std::filesystem::is_directory(directory) && std::filesystem::is_empty(directory))) return false;
-  Json record;
-  try {
-    if (std::filesystem::exists(directory / "run.json")) record = read_json(directory / "run.json");
-  } catch (const Error&) {
-    // no record of ours
-  }
-  if (!record.is_object() || record.value("format", Json()).dump().rfind("\"safelight-trace/", 0) != 0)
-    throw Error(ErrorCode::conflict, "'" + directory.string() + "' holds something that is no run; choose another --out");
-  if (record.value("status", Json()) != "finished") {
-    std::filesystem::remove_all(directory);
-    return false;
-  }
-  if (!is_of(record, request))
-    throw Error(ErrorCode::conflict, "'" + directory.string() + "' holds the finished run of another request; choose another --out, or remove it");
-  return true;
-}
-
 // Two stages: the first one's run lies in first/ and is kept, so that a second call goes on from there.
 Json generate_cascade(const Arguments& a, const Interventions& change, Context& context, const std::filesystem::path& directory, ProgressBar* bar) {
   const auto first = directory / "first";
@@ -146,7 +105,7 @@ Json generate_cascade(const Arguments& a, const Interventions& change, Context& 
   if (!a.upscaler.empty() && context.engine().open(second)->denoiser->beside() != Beside::low_resolution_image)
     throw Error(ErrorCode::conflict, "'" + later.string() + "' enlarges no picture; --upscaler takes a diffusion upscaler such as signs-up, and `safelight upscale --model` the other kinds");
   Json json = Json::object();
-  if (finished(first, base)) note("the first stage in '" + first.string() + "' is finished; going on from there");
+  if (holds_finished_run(first, base)) note("the first stage in '" + first.string() + "' is finished; going on from there");
   else generate_one(a, base, change, context, first, bar);
   json = generate_one(a, second, {}, context, directory, bar);
   json["first_stage"] = first.string();
@@ -171,7 +130,7 @@ GenerateRequest request_of(const Line& line, const Arguments& a) {
 Json generate_line(const Line& line, const Arguments& a, const Interventions& change, Context& context, const std::filesystem::path& directory) {
   try {
     const GenerateRequest request = request_of(line, a);
-    if (finished(directory, request)) return {{"run", directory.string()}, {"skipped", "already finished"}};
+    if (holds_finished_run(directory, request)) return {{"run", directory.string()}, {"skipped", "already finished"}};
     return generate_one(a, request, change, context, directory, nullptr);
   } catch (const Error& e) {
     if (e.code() == ErrorCode::cancelled) throw;

@@ -23,10 +23,10 @@ struct Arguments {
 
 // "0..7", or "1,5,9".
 std::vector<std::uint64_t> seeds_of(const std::string& text) {
-  const auto number = [&](std::string part) {
-    std::uint64_t v = 0;
-    if (!is_seed()(part).empty() || !CLI::detail::lexical_cast(part, v)) throw Error(ErrorCode::invalid_argument, "--seeds '" + text + "': give numbers with commas, or a range such as 0..7");
-    return v;
+  const auto number = [&](const std::string& part) {
+    const auto seed = seed_of(part);
+    if (!seed) throw Error(ErrorCode::invalid_argument, "--seeds '" + text + "': give numbers with commas, or a range such as 0..7");
+    return *seed;
   };
   std::vector<std::uint64_t> out;
   for (const std::string& part : CLI::detail::split(text, ',')) {

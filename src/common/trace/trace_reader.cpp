@@ -9,6 +9,7 @@
 #include "common/base/json_read.h"
 #include "common/formats/safetensors.h"
 #include "common/trace/half.h"
+#include "common/trace/run_record.h"
 #include "common/trace/trace.h"
 #ifndef SAFELIGHT_NO_PNG
 #include "common/formats/png.h"
@@ -54,12 +55,15 @@ std::vector<float> row_of(const std::filesystem::path& file, const std::string& 
 
 }  // namespace
 
+bool is_run_record(const Json& record) {
+  return record.is_object() && record.contains("format") && record["format"].is_string() && record["format"].get<std::string>().rfind("safelight-trace/1", 0) == 0;
+}
+
 TraceReader::TraceReader(std::filesystem::path directory) : directory_(std::move(directory)) {
   if (!std::filesystem::exists(directory_ / "run.json"))
     throw Error(ErrorCode::not_found, "'" + directory_.string() + "' is not a run: it has no run.json; see `safelight runs list`");
   run_ = read_json(directory_ / "run.json");
-  if (!run_.is_object() || !run_.contains("format") || !run_["format"].is_string() ||
-      run_["format"].get<std::string>().rfind("safelight-trace/1", 0) != 0)
+  if (!is_run_record(run_))
     throw Error(ErrorCode::corrupt_file, "'" + (directory_ / "run.json").string() + "' is not a trace of this version");
   if (std::filesystem::exists(directory_ / "steps.jsonl")) read_steps();
 }

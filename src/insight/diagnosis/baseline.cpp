@@ -69,8 +69,8 @@ namespace {
 
 using SeriesPool = std::map<std::string, std::vector<std::vector<std::vector<double>>>>;   // series -> element -> bin -> values
 
-std::map<std::string, std::vector<std::vector<std::optional<Band>>>> series_bands(const SeriesPool& pool) {
-  std::map<std::string, std::vector<std::vector<std::optional<Band>>>> out;
+SeriesBands series_bands(const SeriesPool& pool) {
+  SeriesBands out;
   for (const auto& [name, elements] : pool)
     for (const auto& bins : elements) {
       auto& row = out[name].emplace_back(Baseline::kBins);
@@ -80,7 +80,7 @@ std::map<std::string, std::vector<std::vector<std::optional<Band>>>> series_band
   return out;
 }
 
-Json series_json(const std::map<std::string, std::vector<std::vector<std::optional<Band>>>>& series) {
+Json series_json(const SeriesBands& series) {
   Json out = Json::object();
   for (const auto& [name, elements] : series)
     for (const auto& bins : elements) {
@@ -91,13 +91,26 @@ Json series_json(const std::map<std::string, std::vector<std::vector<std::option
   return out;
 }
 
+SeriesBands series_from(const Json& json) {
+  if (!json.is_object()) throw std::invalid_argument("bands of series must be an object");
+  SeriesBands out;
+  for (const auto& [name, elements] : json.items())
+    for (const Json& bins : elements) {
+      auto& row = out[name].emplace_back();
+      for (const Json& band : bins) row.push_back(band.is_null() ? std::nullopt : std::optional<Band>(band_from(band)));
+      row.resize(Baseline::kBins);
+    }
+  return out;
+}
+
 bool is_of_guidance(const std::string& series) { return series.rfind("guidance.", 0) == 0; }
 
 }  // namespace
 
-Baseline Baseline::with_negative() const {
+Baseline Baseline::for_run(const TraceReader& run) const {
   Baseline out = *this;
-  for (const auto& [name, bands] : guidance_with_negative) out.series[name] = bands;
+  if (has_negative(run))
+    for (const auto& [name, bands] : guidance_with_negative) out.series[name] = bands;
   return out;
 }
 
@@ -160,21 +173,13 @@ Baseline baseline_from_json(const Json& json, const std::string& where) {
     if (json.at("format") != "safelight-baseline/1") throw Error(ErrorCode::corrupt_file, where + " is not a baseline of this version");
     Baseline b;
     b.runs = json.at("runs");
-    if (!json.at("series").is_object()) throw Error(ErrorCode::corrupt_file, where + ": series is no object; run `safelight lab calibrate` again");
     b.false_alarm_rate = json.at("false_alarm_rate");
     b.false_alarm_runs = json.at("false_alarm_runs");
     b.latent_to_rgb = json.at("latent_to_rgb").get<std::vector<std::vector<double>>>();
     b.channel_to_rgb = json.value("channel_to_rgb", b.channel_to_rgb);
     b.score_with_negative = json.value("score_with_negative", 0.0);
-    for (const auto& [key, series] : {std::pair{"series", &b.series}, {"guidance_with_negative", &b.guidance_with_negative}}) {
-      const Json stored = json.value(key, Json::object());
-      for (const auto& [name, elements] : stored.items())
-        for (const Json& bins : elements) {
-          auto& row = (*series)[name].emplace_back();
-          for (const Json& band : bins) row.push_back(band.is_null() ? std::nullopt : std::optional<Band>(band_from(band)));
-          row.resize(Baseline::kBins);
-        }
-    }
+    b.series = series_from(json.at("series"));
+    if (json.contains("guidance_with_negative")) b.guidance_with_negative = series_from(json["guidance_with_negative"]);
     for (const auto& [name, band] : json.at("facts").items()) b.facts[name] = band_from(band);
     for (const auto& [name, band] : json.at("features").items()) b.features[name] = band_from(band);
     if (json.contains("joint")) b.joint = joint_band_from_json(json["joint"]);
@@ -195,6 +200,7 @@ std::optional<Baseline> read_baseline(const std::filesystem::path& model) {
 }
 
 Json bands_for(const TraceReader& run, const Baseline& baseline) {
+  const Baseline held_to = baseline.for_run(run);
   Json out = Json::object();
   for (const SeriesInfo& s : run.series()) {
     Json low = Json::array(), high = Json::array();
@@ -202,7 +208,7 @@ Json bands_for(const TraceReader& run, const Baseline& baseline) {
     for (std::size_t step = 0; step < rows.size(); ++step) {
       Json l = Json::array(), h = Json::array();
       for (std::size_t e = 0; e < rows[step].size(); ++e) {
-        const Band* band = baseline.band(s.name, e, run.nodes()[step].timestep);
+        const Band* band = held_to.band(s.name, e, run.nodes()[step].timestep);
         l.push_back(band ? Json(band->low) : Json(nullptr));
         h.push_back(band ? Json(band->high) : Json(nullptr));
       }

@@ -24,10 +24,12 @@ struct Band {
   Band within(double most, double floor = 1e-6) const;
 };
 
+// series -> element (0 for scalars and per-word series) -> bin
+using SeriesBands = std::map<std::string, std::vector<std::vector<std::optional<Band>>>>;
+
 struct Baseline {
   static constexpr int kBins = 10;  // equal stretches of training time; for one schedule that is a binning of log-SNR
-  // series -> element (0 for scalars and per-word series) -> bin
-  std::map<std::string, std::vector<std::vector<std::optional<Band>>>> series;
+  SeriesBands series;
   std::map<std::string, Band> facts;      // "decoder.gain"
   std::map<std::string, Band> features;   // of picture and latent, for artifact scores
   JointBand joint;                        // of all features together
@@ -39,14 +41,14 @@ struct Baseline {
   std::vector<std::vector<double>> channel_to_rgb;
   // Of healthy runs with a negative prompt. Guidance away from words is stronger than away from none, and their pictures are less like the others: they make
   // no bands but those of the guidance, which only such runs are held to, and the highest artifact score that is usual for them.
-  std::map<std::string, std::vector<std::vector<std::optional<Band>>>> guidance_with_negative;
+  SeriesBands guidance_with_negative;
   double score_with_negative = 0;
   int runs = 0;
   double false_alarm_rate = 0;            // measured on runs that took no part in making the bands
   int false_alarm_runs = 0;
 
-  // What a run with a negative prompt is held to.
-  Baseline with_negative() const;
+  // What this run is held to: with a negative prompt the bands of guidance are those of such runs.
+  Baseline for_run(const TraceReader& run) const;
   const Band* band(const std::string& series, std::size_t element, double timestep) const;
   static int bin_of(double timestep);
 };

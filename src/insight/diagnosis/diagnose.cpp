@@ -193,7 +193,7 @@ void conclude_nothing(Verdict& v, double score, bool cleared, double usual, bool
 Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment* experiment, const DiagnoseOptions& options,
                  const DiagnoseProgress& progress) {
   std::optional<Baseline> held_to;
-  if (baseline && has_negative(trace)) baseline = &held_to.emplace(baseline->with_negative());
+  if (baseline && has_negative(trace)) baseline = &held_to.emplace(baseline->for_run(trace));
   Verdict v;
   Experiment* const reruns = options.counterfactuals > 0 ? experiment : nullptr;
   const Interventions own = interventions_from_json(trace.run().value("interventions", Json::object()));
@@ -248,7 +248,7 @@ Verdict diagnose(const TraceReader& trace, const Baseline* baseline, Experiment*
     }
   }
   if (suspects.empty()) {
-    conclude_nothing(v, score, cleared, baseline && has_negative(trace) ? baseline->score_with_negative : 0, baseline != nullptr);
+    conclude_nothing(v, score, cleared, held_to ? held_to->score_with_negative : 0, baseline != nullptr);
     if (options.unlike_prompt && reruns) explain_unlike_prompt(trace, *reruns, options, progress, v);
     else if (options.unlike_prompt) v.notes.push_back("nothing could be rerun, so it was not looked into why the picture does not show what was asked for");
     if (!seen) return v;
